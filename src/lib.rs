@@ -1,0 +1,2 @@
+//! widedeep
+pub mod pair;

@@ -1,2 +1,3 @@
 //! widedeep
+pub mod llama;
 pub mod pair;

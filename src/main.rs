@@ -1,2 +1,2 @@
-//! x
-fn main(){}
+//! The `widedeep` command.
+fn main() {}

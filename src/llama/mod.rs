@@ -1,0 +1,41 @@
+//! The local engine: llama.cpp behind an async handle. This is the only room with `unsafe` in it, and it knows nothing of judging.
+//!
+//! [`Model`] is a GGUF file with its vocabulary and chat template. [`Engine`] puts one OS thread in front of one llama.cpp
+//! context and serves any number of callers: a [`Job`] is a prompt in tokens and a *script* of what the reply consists of, made from
+//! [`Step`]s. Waiting jobs are decoded together, one batch per step, and a prompt that begins like one already in the cache is
+//! only evaluated from where it differs.
+//!
+//! ```no_run
+//! # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+//! use widedeep::llama::{Engine, EngineConfig, Model, Sampling, Speaker, Step, Turn};
+//!
+//! let model = Model::load("model.gguf".as_ref(), 0)?;
+//! let engine = Engine::start(model, &EngineConfig::default())?;
+//! let prompt = engine.model().prompt(&[Turn { speaker: Speaker::User, content: "Is 7 prime?".into() }])?;
+//! let steps = [Step::Force("Answer: ".into()), Step::Choose(vec!["yes".into(), "no".into()])];
+//! let script = engine.model().script(&steps);
+//! let reply = engine.submit(vec![engine.job(prompt, script, Sampling::greedy(), 0)]).await.remove(0)?;
+//! println!("{} ({:?})", reply.text, reply.chosen[0].probabilities);
+//! # Ok(())
+//! # }
+//! ```
+
+mod cells;
+mod choice;
+mod engine;
+mod log;
+mod model;
+mod schedule;
+mod script;
+mod sequence;
+mod template;
+
+pub use choice::Chosen;
+pub use engine::{Engine, EngineConfig, EngineError, EngineStats};
+pub use model::{Model, ModelError};
+pub use script::{Script, Step};
+pub use sequence::{Completion, Job, Sampling, Stopped, Usage};
+pub use template::{ChatTemplate, Speaker, TemplateError, Turn};
+
+/// A token of a model's vocabulary.
+pub(crate) type Token = llama_cpp_2::token::LlamaToken;

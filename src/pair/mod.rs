@@ -2,6 +2,47 @@
 //!
 //! Text is content: nothing here trims, normalises or re-encodes a query or a response (LLMEval² rows start with spaces,
 //! newlines and mid-function code that a judge must see as they are).
+//!
+//! [`read`](fn@read) turns a published file, or one of your own, into a [`Dataset`]; [`Selection`] narrows it; [`Taxonomy`]
+//! says which prompt family, task type and abilities a dataset stands for; [`baseline`] judges without a model; [`anomalies`]
+//! finds the rows that no judge can do well on.
+//!
+//! ```
+//! use widedeep::pair::{self, Sample, Selection, Taxonomy};
+//!
+//! let mut pairs = pair::demo().pairs;
+//! let some = Selection { sample: Some(Sample { n: 6, seed: 1 }), ..Selection::default() };
+//! some.apply(&mut pairs)?;
+//! assert_eq!(pairs.len(), 6);
+//!
+//! let taxonomy = Taxonomy::embedded();
+//! assert_eq!(taxonomy.family("mt-bench").family, "multi-dialogue");
+//! # Ok::<(), widedeep::pair::SelectError>(())
+//! ```
+
+pub mod anomalies;
+pub mod baseline;
+mod csv;
+mod demo;
+pub mod faireval;
+mod fault;
+mod format;
+mod intake;
+mod jsonl;
+mod judgebench;
+mod llmbar;
+mod llmeval2;
+mod read;
+mod row;
+mod select;
+mod taxonomy;
+
+pub use demo::demo;
+pub use fault::{BadLine, Fault, ReadError};
+pub use format::{Format, UnknownFormat};
+pub use read::{BadLines, Dataset, Source, read};
+pub use select::{Sample, SelectError, Selection};
+pub use taxonomy::{FamilyChoice, Known, Taxonomy, TaxonomyError};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,2 +1,3 @@
 //! widedeep
+pub mod network;
 pub mod pair;

@@ -1,3 +1,4 @@
 //! widedeep
+pub mod agreement;
 pub mod network;
 pub mod pair;

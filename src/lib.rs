@@ -1,4 +1,5 @@
 //! widedeep
 pub mod agreement;
+pub mod cost;
 pub mod network;
 pub mod pair;

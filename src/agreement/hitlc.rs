@@ -162,17 +162,22 @@ mod tests {
     #[test]
     fn certainty_is_a_positive_zero_and_the_classes_do_not_matter() {
         assert!(bpde(verdicts(6, 0, 0)).unwrap().is_sign_positive());
-        for (one, other) in [
-            ((4, 1, 1), (1, 4, 1)),
-            ((3, 2, 1), (1, 2, 3)),
-            ((5, 0, 1), (0, 1, 5)),
+        let bits = |win, tie, lose| bpde(verdicts(win, tie, lose)).unwrap().to_bits();
+        for (a, b, c) in [
+            (4, 1, 1),
+            (3, 2, 1),
+            (5, 0, 1),
+            (3, 4, 5),
+            (1, 4, 7),
+            (2, 3, 7),
         ] {
-            let entropy = |(win, tie, lose)| bpde(verdicts(win, tie, lose)).unwrap().to_bits();
-            assert_eq!(
-                entropy(one),
-                entropy(other),
-                "{one:?} {other:?}: equal to the last bit"
-            );
+            for (win, tie, lose) in [(a, c, b), (b, a, c), (b, c, a), (c, a, b), (c, b, a)] {
+                assert_eq!(
+                    bits(win, tie, lose),
+                    bits(a, b, c),
+                    "{a} {b} {c}: equal to the last bit"
+                );
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     AbsentClasses, Confusion, Interval, Level, accuracy, kappa, macro_f1, resample::Resampler,
 };
 
-/// How to bootstrap. The same settings on the same rows give the same intervals, on every machine.
+/// How to bootstrap. The same settings on the same rows give the same intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// How many resamples; 2,000 by default.

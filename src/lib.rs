@@ -1,3 +1,6 @@
 //! widedeep
+pub mod agreement;
+pub mod cost;
 pub mod llama;
+pub mod network;
 pub mod pair;

@@ -1,2 +1,3 @@
 //! widedeep
 pub mod pair;
+pub mod prompt;

@@ -4,3 +4,4 @@ pub mod cost;
 pub mod llama;
 pub mod network;
 pub mod pair;
+pub mod prompt;

@@ -15,8 +15,7 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/");
 
 fn read(file: &str) -> String {
     let path = format!("{DATA}{file}");
-    fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("this test needs the benchmark file `{path}`: {error}"))
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("this test needs the benchmark file `{path}`: {error}"))
 }
 
 fn json_lines(file: &str) -> Vec<Value> {
@@ -46,10 +45,7 @@ fn llmeval2() -> Vec<Row> {
         response1: text(row, "response1"),
         response2: text(row, "response2"),
     };
-    json_lines("llmeval2/LLMEval2_benchmark.json")
-        .iter()
-        .map(row)
-        .collect()
+    json_lines("llmeval2/LLMEval2_benchmark.json").iter().map(row).collect()
 }
 
 fn faireval() -> Vec<Row> {
@@ -91,11 +87,7 @@ fn longer_by_chars(row: &Row) -> Label {
 }
 
 fn summary(rows: &[Row], predict: impl Fn(&Row) -> Label) -> Summary {
-    Summary::of(
-        rows.iter().map(|row| (row.gold, predict(row))),
-        Bootstrap::default(),
-    )
-    .unwrap()
+    Summary::of(rows.iter().map(|row| (row.gold, predict(row))), Bootstrap::default()).unwrap()
 }
 
 #[track_caller]
@@ -110,12 +102,7 @@ fn assert_near(actual: f64, expected: f64, digits: i32, what: &str) {
 #[track_caller]
 fn assert_summary(found: &Summary, [accuracy, macro_f1, kappa]: [f64; 3], what: &str) {
     assert_near(found.accuracy, accuracy, 6, &format!("{what}, accuracy"));
-    assert_near(
-        found.macro_f1_all,
-        macro_f1,
-        6,
-        &format!("{what}, macro-F1"),
-    );
+    assert_near(found.macro_f1_all, macro_f1, 6, &format!("{what}, macro-F1"));
     assert_near(found.kappa.unwrap(), kappa, 6, &format!("{what}, kappa"));
 }
 
@@ -135,11 +122,7 @@ fn trivial_predictors_over_llmeval2_have_their_known_scores() {
         [0.399_922, 0.190_450, 0.0],
         "always model2",
     );
-    assert_summary(
-        &scores(&|_| Label::Tie),
-        [0.188_797, 0.105_876, 0.0],
-        "always TIE",
-    );
+    assert_summary(&scores(&|_| Label::Tie), [0.188_797, 0.105_876, 0.0], "always TIE");
     assert_summary(
         &scores(&longer_by_chars),
         [0.450_842, 0.337_302, 0.078_481],
@@ -168,17 +151,12 @@ fn confusions_over_llmeval2_are_the_known_ones() {
     let by_chars = Confusion::from_counts([[572, 471, 7], [440, 575, 6], [237, 241, 4]]);
     assert_eq!(summary(&rows, longer_by_chars).confusion, by_chars);
     let with_margin = Confusion::from_counts([[484, 371, 195], [357, 484, 180], [195, 191, 96]]);
-    assert_eq!(
-        summary(&rows, |row| longer(row, chars, 20)).confusion,
-        with_margin
-    );
+    assert_eq!(summary(&rows, |row| longer(row, chars, 20)).confusion, with_margin);
 }
 
 #[test]
 fn characters_and_bytes_disagree_on_five_rows_only() {
-    let differs = |(index, row): (usize, &Row)| {
-        (longer_by_chars(row) != longer(row, str::len, 0)).then_some(index)
-    };
+    let differs = |(index, row): (usize, &Row)| (longer_by_chars(row) != longer(row, str::len, 0)).then_some(index);
     let rows: Vec<usize> = llmeval2().iter().enumerate().filter_map(differs).collect();
     assert_eq!(rows, [129, 148, 233, 1239, 2523]);
 }

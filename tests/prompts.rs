@@ -6,8 +6,7 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use widedeep::prompt::{
-    Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, Prompts, RenderError,
-    Rendered, Shown,
+    Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, Prompts, RenderError, Rendered, Shown,
 };
 
 const SHOWN: Shown<'static> = Shown {
@@ -34,11 +33,7 @@ fn member(number: usize, role: &'static str) -> Member<'static> {
         1 => vec!["Assistant 1 explains.", "Assistant 2 is rude."],
         _ => vec!["Both are short."],
     };
-    Member {
-        number,
-        role,
-        reviews,
-    }
+    Member { number, role, reviews }
 }
 
 fn panel(own: usize) -> History<'static> {
@@ -79,13 +74,7 @@ fn every_template_of_every_layout_reads_as_recorded() {
     let (family, nonce) = (qa(&prompts), nonce(&SHOWN));
     for layout in [Layout::Shared, Layout::Official] {
         let name = layout.name();
-        let roles = |angles| {
-            page(
-                &prompts
-                    .roles(layout, family, &SHOWN, &nonce, angles)
-                    .unwrap(),
-            )
-        };
+        let roles = |angles| page(&prompts.roles(layout, family, &SHOWN, &nonce, angles).unwrap());
         let judge = |role| page(&prompts.judge(layout, family, &SHOWN, &nonce, role).unwrap());
         let deeper = |history: &History<'_>, role, defects| {
             page(
@@ -119,13 +108,7 @@ fn every_family_words_its_judge_prompt_as_recorded() {
     assert_eq!(prompts.families().count(), 9);
     for family in prompts.families() {
         let judge = prompts
-            .judge(
-                Layout::Shared,
-                family,
-                &SHOWN,
-                &nonce(&SHOWN),
-                Some("Accuracy"),
-            )
+            .judge(Layout::Shared, family, &SHOWN, &nonce(&SHOWN), Some("Accuracy"))
             .unwrap();
         insta::assert_snapshot!(format!("family-{}", family.name), page(&judge));
     }
@@ -152,11 +135,7 @@ fn every_dataset_of_the_benchmark_has_its_family_and_others_are_question_answeri
         ("webgpt", "qa"),
         ("a set of my own", "qa"),
     ] {
-        assert_eq!(
-            prompts.family_for_dataset(dataset).name,
-            family,
-            "{dataset}"
-        );
+        assert_eq!(prompts.family_for_dataset(dataset).name, family, "{dataset}");
     }
 }
 
@@ -176,21 +155,13 @@ fn angles_are_delimited_as_the_families_differ() {
             format!("$Name{close}: what it looks at"),
             format!("$Name: what it looks at{close}"),
         );
-        assert!(
-            render(Angles::Unlimited).ends_with(&name),
-            "{}",
-            family.name
-        );
+        assert!(render(Angles::Unlimited).ends_with(&name), "{}", family.name);
         assert!(
             render(two()).ends_with(if whole { &angle } else { &name }),
             "{}",
             family.name
         );
-        assert!(
-            render(two()).contains("the 2 most important"),
-            "{}",
-            family.name
-        );
+        assert!(render(two()).contains("the 2 most important"), "{}", family.name);
     }
 }
 
@@ -217,21 +188,14 @@ fn all_prompts_of_a_pair_begin_with_the_same_system_text_and_candidates() {
     for family in prompts.families() {
         let nonce = nonce(&SHOWN);
         let layout = Layout::Shared;
-        let end = format!(
-            "[End of Assistant 2's {} {nonce}]\n",
-            family.candidate.label
-        );
-        let judge = prompts
-            .judge(layout, family, &SHOWN, &nonce, Some("Accuracy"))
-            .unwrap();
+        let end = format!("[End of Assistant 2's {} {nonce}]\n", family.candidate.label);
+        let judge = prompts.judge(layout, family, &SHOWN, &nonce, Some("Accuracy")).unwrap();
         let length = judge.user.find(&end).unwrap() + end.len();
         for other in [
             prompts
                 .roles(layout, family, &SHOWN, &nonce, Angles::Unlimited)
                 .unwrap(),
-            prompts
-                .roles(layout, family, &SHOWN, &nonce, two())
-                .unwrap(),
+            prompts.roles(layout, family, &SHOWN, &nonce, two()).unwrap(),
             prompts.judge(layout, family, &SHOWN, &nonce, None).unwrap(),
             prompts
                 .deeper(
@@ -245,15 +209,7 @@ fn all_prompts_of_a_pair_begin_with_the_same_system_text_and_candidates() {
                 )
                 .unwrap(),
             prompts
-                .deeper(
-                    layout,
-                    family,
-                    &SHOWN,
-                    &nonce,
-                    &alone(),
-                    None,
-                    Defects::Fixed,
-                )
+                .deeper(layout, family, &SHOWN, &nonce, &alone(), None, Defects::Fixed)
                 .unwrap(),
         ] {
             assert_eq!(other.system, judge.system);
@@ -298,18 +254,12 @@ fn neurons_of_a_layer_differ_in_their_last_lines_only() {
         }
         rest.to_owned()
     };
-    assert_eq!(
-        all_but_last(&judge("Accuracy"), 1),
-        all_but_last(&judge("Brevity"), 1)
-    );
+    assert_eq!(all_but_last(&judge("Accuracy"), 1), all_but_last(&judge("Brevity"), 1));
     assert_eq!(
         all_but_last(&deeper(0, "Accuracy"), 2),
         all_but_last(&deeper(2, "Brevity"), 2)
     );
-    assert!(
-        deeper(2, "Brevity")
-            .ends_with("the reviews of Member 3 above are your own.\nYour angle of view: Brevity")
-    );
+    assert!(deeper(2, "Brevity").ends_with("the reviews of Member 3 above are your own.\nYour angle of view: Brevity"));
 }
 
 #[test]
@@ -318,30 +268,18 @@ fn the_published_defect_drops_the_history_of_a_lonely_neuron_and_leaves_its_slot
     let (family, nonce) = (qa(&prompts), nonce(&SHOWN));
     let deeper = |layout, history: &History<'_>, defects| {
         prompts
-            .deeper(
-                layout,
-                family,
-                &SHOWN,
-                &nonce,
-                history,
-                Some("Accuracy"),
-                defects,
-            )
+            .deeper(layout, family, &SHOWN, &nonce, history, Some("Accuracy"), defects)
             .unwrap()
             .user
     };
     let broken = deeper(Layout::Official, &alone(), Defects::Reproduce);
-    assert!(
-        broken.contains("Take {aspect} as your angle of view"),
-        "{broken}"
-    );
+    assert!(broken.contains("Take {aspect} as your angle of view"), "{broken}");
     assert!(!broken.contains("Assistant 1 is precise."), "{broken}");
     for layout in [Layout::Official, Layout::Shared] {
         let fixed = deeper(layout, &alone(), Defects::Fixed);
         assert!(!fixed.contains("{aspect}"), "{fixed}");
         assert!(
-            fixed.contains("Assistant 1 is precise.")
-                && fixed.contains("Assistant 2 is of no use."),
+            fixed.contains("Assistant 1 is precise.") && fixed.contains("Assistant 2 is of no use."),
             "{fixed}"
         );
         assert_eq!(
@@ -366,19 +304,10 @@ fn the_official_history_has_own_reviews_then_those_of_others_and_the_joined_angl
         )
         .unwrap()
         .user;
-    let at = |text: &str| {
-        user.find(text)
-            .unwrap_or_else(|| panic!("`{text}` is not in:\n{user}"))
-    };
+    let at = |text: &str| user.find(text).unwrap_or_else(|| panic!("`{text}` is not in:\n{user}"));
     let own = at("Assistant 1 explains.\n\nAssistant 2 is rude.\n[End of your own");
-    let others = at(
-        "Assistant 1 is precise.\n\nAssistant 2 is of no use.\n\nBoth are short.\n[End of the earlier",
-    );
-    assert!(
-        own < others
-            && others
-                < at("Again, take Accuracy, Helpfulness, tone, Brevity as your angle of view")
-    );
+    let others = at("Assistant 1 is precise.\n\nAssistant 2 is of no use.\n\nBoth are short.\n[End of the earlier");
+    assert!(own < others && others < at("Again, take Accuracy, Helpfulness, tone, Brevity as your angle of view"));
 }
 
 #[test]
@@ -386,9 +315,7 @@ fn a_family_without_context_shows_no_query_and_others_bear_an_empty_one() {
     let prompts = Prompts::embedded();
     for layout in Layout::ALL {
         let dialogue = prompts.family("multi-dialogue").unwrap();
-        let judge = prompts
-            .judge(layout, dialogue, &SHOWN, &nonce(&SHOWN), None)
-            .unwrap();
+        let judge = prompts.judge(layout, dialogue, &SHOWN, &nonce(&SHOWN), None).unwrap();
         assert!(
             !judge.user.contains(SHOWN.query) && judge.user.starts_with('['),
             "{}",
@@ -416,15 +343,7 @@ fn what_a_layout_cannot_say_is_an_error() {
     assert!(matches!(role, Err(RenderError::NoRole { .. })));
     let deeper = |history: &History<'_>| {
         prompts
-            .deeper(
-                layout,
-                family,
-                &SHOWN,
-                &nonce,
-                history,
-                None,
-                Defects::Fixed,
-            )
+            .deeper(layout, family, &SHOWN, &nonce, history, None, Defects::Fixed)
             .map(|prompt| prompt.user)
     };
     let mut stranger = panel(0);
@@ -440,15 +359,10 @@ fn what_a_layout_cannot_say_is_an_error() {
     mixed.members.swap(0, 1);
     assert_eq!(
         deeper(&mixed),
-        Err(RenderError::MembersOutOfOrder {
-            numbers: vec![1, 0, 2]
-        })
+        Err(RenderError::MembersOutOfOrder { numbers: vec![1, 0, 2] })
     );
     let text = format!("I know {nonce}.");
-    let knowing = Shown {
-        first: &text,
-        ..SHOWN
-    };
+    let knowing = Shown { first: &text, ..SHOWN };
     assert!(matches!(
         prompts.judge(layout, family, &knowing, &nonce, None),
         Err(RenderError::NonceInText { .. })
@@ -471,21 +385,14 @@ fn files_of_a_folder_replace_and_add() {
         .replace("Programming Problem", "Theme");
     fs::write(dir.path().join("families/poem.toml"), poem).unwrap();
     fs::write(dir.path().join("families/notes.txt"), "not a family").unwrap();
-    let layout =
-        include_str!("../prompts/layouts/shared.toml").replace("Your angle of view", "Look at");
+    let layout = include_str!("../prompts/layouts/shared.toml").replace("Your angle of view", "Look at");
     fs::write(dir.path().join("layouts/shared.toml"), layout).unwrap();
 
     let prompts = Prompts::with_overrides(dir.path()).unwrap();
     assert_eq!(prompts.families().count(), 10);
     let family = prompts.family_for_dataset("poems");
     let judge = prompts
-        .judge(
-            Layout::Shared,
-            family,
-            &SHOWN,
-            &nonce(&SHOWN),
-            Some("Rhyme"),
-        )
+        .judge(Layout::Shared, family, &SHOWN, &nonce(&SHOWN), Some("Rhyme"))
         .unwrap();
     assert!(
         judge.user.starts_with("[Theme ") && judge.user.ends_with("\nLook at: Rhyme"),
@@ -493,13 +400,7 @@ fn files_of_a_folder_replace_and_add() {
         judge.user
     );
     assert_eq!(prompts.family("code").unwrap().high_score, "fewer bugs");
-    assert!(
-        prompts
-            .family("verse")
-            .unwrap_err()
-            .to_string()
-            .contains("`poem`")
-    );
+    assert!(prompts.family("verse").unwrap_err().to_string().contains("`poem`"));
 }
 
 #[test]
@@ -527,15 +428,9 @@ fn mistakes_in_a_folder_are_found_when_it_is_read() {
         &shared.replace("{{ family.task }}", "{{ family.tusk }}"),
     );
     assert!(matches!(field, PromptError::Template { .. }), "{field}");
-    let syntax = read(
-        "layouts/official.toml",
-        &official.replacen("{% endif %}", "", 1),
-    );
+    let syntax = read("layouts/official.toml", &official.replacen("{% endif %}", "", 1));
     assert!(matches!(syntax, PromptError::Template { .. }), "{syntax}");
-    let lost = read(
-        "layouts/official.toml",
-        &official.replace("{{ second }}", "nothing"),
-    );
+    let lost = read("layouts/official.toml", &official.replace("{{ second }}", "nothing"));
     assert!(matches!(lost, PromptError::CandidateLost { .. }), "{lost}");
     let name = read("layouts/sherad.toml", shared);
     assert!(name.to_string().contains("`shared`, `official`"), "{name}");

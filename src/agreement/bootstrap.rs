@@ -6,9 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AbsentClasses, Confusion, Interval, Level, accuracy, kappa, macro_f1, resample::Resampler,
-};
+use super::{AbsentClasses, Confusion, Interval, Level, accuracy, kappa, macro_f1, resample::Resampler};
 
 /// How to bootstrap. The same settings on the same rows give the same intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -109,8 +107,7 @@ mod tests {
         // Spec section 8: ±1.9 points for N = 2,553, ±10.7 for N = 80. The grid of N = 80 is 1.25 points.
         let large = Confusion::from_counts([[1532, 0, 0], [1021, 0, 0], [0, 0, 0]]);
         let small = Confusion::from_counts([[48, 0, 0], [32, 0, 0], [0, 0, 0]]);
-        let accuracy =
-            |confusion: &Confusion| Bootstrap::default().intervals(confusion).unwrap().accuracy;
+        let accuracy = |confusion: &Confusion| Bootstrap::default().intervals(confusion).unwrap().accuracy;
         assert!((half_width(accuracy(&large)) - 0.019).abs() < 0.001);
         assert!((half_width(accuracy(&small)) - 0.107).abs() < 0.0126);
     }
@@ -155,15 +152,8 @@ mod tests {
     #[test]
     fn draws_without_a_kappa_are_left_out_and_counted() {
         // A resample of two rows is constant and equal half the time: both rows the same.
-        let found = Bootstrap::default()
-            .intervals(&confusion("12", "12"))
-            .unwrap()
-            .kappa;
-        assert!(
-            (900..1100).contains(&found.undefined),
-            "{}",
-            found.undefined
-        );
+        let found = Bootstrap::default().intervals(&confusion("12", "12")).unwrap().kappa;
+        assert!((900..1100).contains(&found.undefined), "{}", found.undefined);
         assert!(found.interval.unwrap().contains(1.0));
 
         let never = Bootstrap::default()

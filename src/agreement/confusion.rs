@@ -79,10 +79,7 @@ impl Confusion {
 
     /// Rows whose prediction equals the gold label.
     pub fn agreed(&self) -> u64 {
-        Label::ALL
-            .iter()
-            .map(|&label| self.count(label, label))
-            .sum()
+        Label::ALL.iter().map(|&label| self.count(label, label)).sum()
     }
 
     /// Rows with this gold label.
@@ -126,14 +123,9 @@ mod tests {
 
     #[test]
     fn rows_are_gold_and_columns_are_predicted() {
-        let confusion: Confusion = [
-            (Model1, Tie),
-            (Model1, Tie),
-            (Tie, Model2),
-            (Model2, Model2),
-        ]
-        .into_iter()
-        .collect();
+        let confusion: Confusion = [(Model1, Tie), (Model1, Tie), (Tie, Model2), (Model2, Model2)]
+            .into_iter()
+            .collect();
         assert_eq!(confusion.counts(), [[0, 0, 2], [0, 1, 0], [0, 1, 0]]);
         assert_eq!(confusion.gold(Model1), 2);
         assert_eq!(confusion.predicted(Model2), 2);

@@ -59,10 +59,6 @@ mod tests {
         let confusion = confusion("11", "1T");
         assert_near(f1(&confusion, Label::Tie), 0.0, "predicted only");
         assert_near(f1(&confusion, Label::Model2), None, "absent");
-        assert_near(
-            macro_f1(&confusion, AbsentClasses::Skip),
-            1.0 / 3.0,
-            "two classes",
-        );
+        assert_near(macro_f1(&confusion, AbsentClasses::Skip), 1.0 / 3.0, "two classes");
     }
 }

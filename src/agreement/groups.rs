@@ -18,10 +18,7 @@ pub fn by_group<G: AsRef<str>>(
         let group = group.as_ref();
         match groups.get_mut(group) {
             Some(confusion) => confusion.add(gold, predicted),
-            None => groups
-                .entry(group.to_owned())
-                .or_default()
-                .add(gold, predicted),
+            None => groups.entry(group.to_owned()).or_default().add(gold, predicted),
         }
     }
     let summary = |(group, confusion)| Some((group, Summary::of_counts(confusion, bootstrap)?));

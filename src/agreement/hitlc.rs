@@ -73,11 +73,7 @@ impl Share {
 
     /// The share of `n` things, rounded to the nearest number of them.
     fn of(self, n: usize) -> usize {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and n"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and n")]
         let things = (self.0 * n as f64).round() as usize;
         things
     }
@@ -110,18 +106,10 @@ pub fn hand_over(entropies: &[Option<f64>], share: Share) -> Vec<usize> {
 }
 
 /// The predictions with those handed over replaced by the people's own labels.
-pub fn replaced(
-    predicted: &[Label],
-    handed: &[usize],
-    human: impl Fn(usize) -> Label,
-) -> Vec<Label> {
+pub fn replaced(predicted: &[Label], handed: &[usize], human: impl Fn(usize) -> Label) -> Vec<Label> {
     let handed: HashSet<usize> = handed.iter().copied().collect();
     let label = |(index, &label): (usize, &Label)| {
-        if handed.contains(&index) {
-            human(index)
-        } else {
-            label
-        }
+        if handed.contains(&index) { human(index) } else { label }
     };
     predicted.iter().enumerate().map(label).collect()
 }
@@ -150,11 +138,7 @@ mod tests {
             ((2, 2, 2), 1.098_612),
         ] {
             let (win, tie, lose) = counts;
-            assert_near(
-                bpde(verdicts(win, tie, lose)),
-                entropy,
-                &format!("{counts:?}"),
-            );
+            assert_near(bpde(verdicts(win, tie, lose)), entropy, &format!("{counts:?}"));
         }
         assert_near(bpde([]), None, "no verdicts");
     }
@@ -163,14 +147,7 @@ mod tests {
     fn certainty_is_a_positive_zero_and_the_classes_do_not_matter() {
         assert!(bpde(verdicts(6, 0, 0)).unwrap().is_sign_positive());
         let bits = |win, tie, lose| bpde(verdicts(win, tie, lose)).unwrap().to_bits();
-        for (a, b, c) in [
-            (4, 1, 1),
-            (3, 2, 1),
-            (5, 0, 1),
-            (3, 4, 5),
-            (1, 4, 7),
-            (2, 3, 7),
-        ] {
+        for (a, b, c) in [(4, 1, 1), (3, 2, 1), (5, 0, 1), (3, 4, 5), (1, 4, 7), (2, 3, 7)] {
             for (win, tie, lose) in [(a, c, b), (b, a, c), (b, c, a), (c, a, b), (c, b, a)] {
                 assert_eq!(
                     bits(win, tie, lose),

@@ -24,10 +24,7 @@ mod tests {
     fn adjusted_values_are_what_statsmodels_says() {
         // statsmodels.stats.multitest.multipletests(p, method="holm"), statsmodels 0.15.0: tests/reference/metrics.py
         for (given, expected) in [
-            (
-                &[0.01, 0.04, 0.03, 0.005][..],
-                &[0.03, 0.06, 0.06, 0.02][..],
-            ),
+            (&[0.01, 0.04, 0.03, 0.005][..], &[0.03, 0.06, 0.06, 0.02][..]),
             (&[0.5, 0.6, 0.9], &[1.0, 1.0, 1.0]),
             (&[0.02, 0.02, 0.02], &[0.06, 0.06, 0.06]),
             (&[], &[]),

@@ -110,13 +110,7 @@ mod tests {
     fn quantiles_interpolate_as_numpy_does() {
         let sorted = [1.0, 2.0, 4.0, 8.0];
         // numpy.quantile([1, 2, 4, 8], [0, .025, .5, .9, 1])
-        for (share, expected) in [
-            (0.0, 1.0),
-            (0.025, 1.075),
-            (0.5, 3.0),
-            (0.9, 6.8),
-            (1.0, 8.0),
-        ] {
+        for (share, expected) in [(0.0, 1.0), (0.025, 1.075), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
             assert_near(quantile(&sorted, share), expected, "quantile");
         }
         assert_near(quantile(&[], 0.5), None, "nothing");

@@ -41,8 +41,7 @@ mod tests {
     }
 
     fn any_confusion() -> impl Strategy<Value = Confusion> {
-        any::<[[u8; 3]; 3]>()
-            .prop_map(|counts| Confusion::from_counts(counts.map(|row| row.map(u64::from))))
+        any::<[[u8; 3]; 3]>().prop_map(|counts| Confusion::from_counts(counts.map(|row| row.map(u64::from))))
     }
 
     proptest! {

@@ -64,10 +64,7 @@ mod tests {
             (1000, 1100, 0.030_720_707_864_242_49),
         ] {
             let found = McNemar::new(only_first, only_second).p_value;
-            assert!(
-                (found - p_value).abs() < 1e-10,
-                "{only_first}, {only_second}: {found}"
-            );
+            assert!((found - p_value).abs() < 1e-10, "{only_first}, {only_second}: {found}");
         }
     }
 

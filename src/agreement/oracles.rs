@@ -66,33 +66,15 @@ pub(super) fn table() -> Vec<Oracle> {
             Some(0.333_333),
         ),
         row("K5", confusion("11111", "11111"), 1.0, 0.333_333, 1.0, None),
-        row(
-            "K6",
-            confusion("121212", "212121"),
-            0.0,
-            0.0,
-            0.0,
-            Some(-1.0),
-        ),
-        row(
-            "K7",
-            confusion("1111", "112T"),
-            0.5,
-            0.222_222,
-            0.222_222,
-            Some(0.0),
-        ),
+        row("K6", confusion("121212", "212121"), 0.0, 0.0, 0.0, Some(-1.0)),
+        row("K7", confusion("1111", "112T"), 0.5, 0.222_222, 0.222_222, Some(0.0)),
         row("K8", k8, 0.62, 0.578_146, 0.578_146, Some(0.394_904)),
     ]
 }
 
 /// Equal to the six digits that the table prints.
 #[track_caller]
-pub(super) fn assert_near(
-    actual: impl Into<Option<f64>>,
-    expected: impl Into<Option<f64>>,
-    what: &str,
-) {
+pub(super) fn assert_near(actual: impl Into<Option<f64>>, expected: impl Into<Option<f64>>, what: &str) {
     let (actual, expected) = (actual.into(), expected.into());
     let equal = match (actual, expected) {
         (Some(actual), Some(expected)) => (actual - expected).abs() < 5.1e-7,

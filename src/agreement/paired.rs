@@ -4,9 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Bootstrap, Confusion, Interval, McNemar, accuracy, confusion::place, kappa, resample::Resampler,
-};
+use super::{Bootstrap, Confusion, Interval, McNemar, accuracy, confusion::place, kappa, resample::Resampler};
 use crate::pair::Label;
 
 /// A measure of both predictors, and the paired bootstrap of its difference.
@@ -50,10 +48,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares on rows of (gold, first prediction, second prediction); `None` over no rows.
-    pub fn of(
-        rows: impl IntoIterator<Item = (Label, Label, Label)>,
-        bootstrap: Bootstrap,
-    ) -> Option<Self> {
+    pub fn of(rows: impl IntoIterator<Item = (Label, Label, Label)>, bootstrap: Bootstrap) -> Option<Self> {
         let rows: Vec<_> = rows.into_iter().collect();
         let mut counts = [0_u64; 27];
         for &(gold, first, second) in &rows {
@@ -71,11 +66,7 @@ impl Comparison {
                     .zip(accuracy(&second))
                     .map(|(first, second)| first - second),
             );
-            kappas.extend(
-                kappa(&first)
-                    .zip(kappa(&second))
-                    .map(|(first, second)| first - second),
-            );
+            kappas.extend(kappa(&first).zip(kappa(&second)).map(|(first, second)| first - second));
         }
         let undefined = bootstrap.undefined(&kappas);
         let kappas = kappa(&first)
@@ -83,11 +74,7 @@ impl Comparison {
             .and_then(|values| difference(values, &mut kappas, bootstrap));
         Some(Self {
             n: first.n(),
-            accuracy: difference(
-                accuracy(&first).zip(accuracy(&second))?,
-                &mut accuracies,
-                bootstrap,
-            )?,
+            accuracy: difference(accuracy(&first).zip(accuracy(&second))?, &mut accuracies, bootstrap)?,
             kappa: KappaDifference {
                 difference: kappas,
                 undefined,
@@ -104,17 +91,10 @@ fn tables(counts: &[u64; 27]) -> (Confusion, Confusion) {
         first[cell / 9][cell / 3 % 3] += count;
         second[cell / 9][cell % 3] += count;
     }
-    (
-        Confusion::from_counts(first),
-        Confusion::from_counts(second),
-    )
+    (Confusion::from_counts(first), Confusion::from_counts(second))
 }
 
-fn difference(
-    (first, second): (f64, f64),
-    draws: &mut [f64],
-    bootstrap: Bootstrap,
-) -> Option<Difference> {
+fn difference((first, second): (f64, f64), draws: &mut [f64], bootstrap: Bootstrap) -> Option<Difference> {
     let interval = Interval::percentile(draws, bootstrap.level)?;
     let not_above = draws.iter().filter(|&&draw| draw <= 0.0).count();
     let not_below = draws.iter().filter(|&&draw| draw >= 0.0).count();
@@ -171,10 +151,7 @@ mod tests {
         assert_near(kappa.first, 0.579_501, "kappa of the first");
         assert_near(kappa.second, 0.335_106, "kappa of the second");
         let near = |found: f64, expected: f64, within: f64| {
-            assert!(
-                (found - expected).abs() < within,
-                "{found} is not {expected}"
-            );
+            assert!((found - expected).abs() < within, "{found} is not {expected}");
         };
         near(found.accuracy.interval.low, -0.016_667, 0.016_7);
         near(found.accuracy.interval.high, 0.316_667, 0.016_7);
@@ -184,36 +161,21 @@ mod tests {
         near(found.accuracy.p_value, 2.0 * 0.046_71, 0.01);
         near(kappa.p_value, 2.0 * 0.038_59, 0.01);
         assert_eq!(found.kappa.undefined, 0);
-        assert_eq!(
-            (found.mcnemar.only_first, found.mcnemar.only_second),
-            (18, 9)
-        );
+        assert_eq!((found.mcnemar.only_first, found.mcnemar.only_second), (18, 9));
     }
 
     #[test]
     fn exchanging_the_predictors_exchanges_the_signs() {
         let one = Comparison::of(rows(), Bootstrap::default()).unwrap();
-        let other = Comparison::of(
-            rows().map(|(gold, a, b)| (gold, b, a)),
-            Bootstrap::default(),
-        )
-        .unwrap();
-        assert_near(
-            other.accuracy.difference,
-            -one.accuracy.difference,
-            "difference",
-        );
+        let other = Comparison::of(rows().map(|(gold, a, b)| (gold, b, a)), Bootstrap::default()).unwrap();
+        assert_near(other.accuracy.difference, -one.accuracy.difference, "difference");
         assert!((other.accuracy.interval.low + one.accuracy.interval.high).abs() < 0.02);
         assert_near(other.mcnemar.p_value, one.mcnemar.p_value, "McNemar");
     }
 
     #[test]
     fn a_predictor_does_not_differ_from_itself() {
-        let found = Comparison::of(
-            rows().map(|(gold, a, _)| (gold, a, a)),
-            Bootstrap::default(),
-        )
-        .unwrap();
+        let found = Comparison::of(rows().map(|(gold, a, _)| (gold, a, a)), Bootstrap::default()).unwrap();
         assert_near(found.accuracy.interval.low, 0.0, "low");
         assert_near(found.accuracy.interval.high, 0.0, "high");
         assert_near(found.accuracy.p_value, 1.0, "p");

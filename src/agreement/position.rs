@@ -136,10 +136,7 @@ mod tests {
         );
         assert_near(bias.conflict_rate, 1.0, "conflict rate");
         assert_near(bias.first_position_preference, 1.0, "first position");
-        assert!(
-            bias.preference_interval.unwrap().low < 0.5,
-            "two calls prove little"
-        );
+        assert!(bias.preference_interval.unwrap().low < 0.5, "two calls prove little");
     }
 
     #[test]

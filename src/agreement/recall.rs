@@ -21,11 +21,7 @@ mod tests {
 
     #[test]
     fn recall_is_a_share_of_the_class_and_undefined_without_it() {
-        let recalls = recalls(&Confusion::from_counts([
-            [30, 8, 2],
-            [10, 25, 5],
-            [6, 7, 7],
-        ]));
+        let recalls = recalls(&Confusion::from_counts([[30, 8, 2], [10, 25, 5], [6, 7, 7]]));
         assert_near(recalls.model1, 0.75, "model1");
         assert_near(recalls.model2, 0.625, "model2");
         assert_near(recalls.tie, 0.35, "tie");

@@ -85,11 +85,7 @@ mod tests {
         }
         for i in 0..3 {
             // The standard error of a mean is at most √(250/20000) = 0.11; of a covariance, 250·√2/√20000 = 2.5.
-            assert!(
-                (sums[i] / f64::from(draws)).abs() < 0.5,
-                "mean {i}: {}",
-                sums[i]
-            );
+            assert!((sums[i] / f64::from(draws)).abs() < 0.5, "mean {i}: {}", sums[i]);
             for j in 0..3 {
                 let (p, q) = (counts[i] as f64 / 1000.0, counts[j] as f64 / 1000.0);
                 let expected = if i == j {

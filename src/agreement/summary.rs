@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbsentClasses, Bootstrap, Confusion, Interval, Intervals, PerClass, accuracy, kappa, macro_f1,
-    recalls, wilson,
+    AbsentClasses, Bootstrap, Confusion, Interval, Intervals, PerClass, accuracy, kappa, macro_f1, recalls, wilson,
 };
 use crate::pair::Label;
 
@@ -39,10 +38,7 @@ pub struct Summary {
 
 impl Summary {
     /// Summarises rows of (gold, predicted); `None` over no rows.
-    pub fn of(
-        rows: impl IntoIterator<Item = (Label, Label)>,
-        bootstrap: Bootstrap,
-    ) -> Option<Self> {
+    pub fn of(rows: impl IntoIterator<Item = (Label, Label)>, bootstrap: Bootstrap) -> Option<Self> {
         Self::of_counts(rows.into_iter().collect(), bootstrap)
     }
 
@@ -85,8 +81,7 @@ mod tests {
 
     #[test]
     fn ties_are_counted_among_verdicts_and_left_out_among_labels() {
-        let summary =
-            Summary::of_counts(confusion("1122TT", "1T21T1"), Bootstrap::default()).unwrap();
+        let summary = Summary::of_counts(confusion("1122TT", "1T21T1"), Bootstrap::default()).unwrap();
         assert_near(summary.tie_rate, 2.0 / 6.0, "tie rate");
         assert_eq!(summary.n_without_tie, 4);
         assert_near(summary.accuracy_without_tie, 0.5, "accuracy without tie");
@@ -97,15 +92,11 @@ mod tests {
 
     #[test]
     fn an_undefined_kappa_is_null_in_json() {
-        let summary =
-            Summary::of_counts(confusion("11111", "11111"), Bootstrap::default()).unwrap();
+        let summary = Summary::of_counts(confusion("11111", "11111"), Bootstrap::default()).unwrap();
         let json = serde_json::to_value(summary).unwrap();
         assert!(json["kappa"].is_null());
         assert!(json["intervals"]["kappa"]["interval"].is_null());
-        assert_eq!(
-            json["confusion"],
-            serde_json::json!([[5, 0, 0], [0, 0, 0], [0, 0, 0]])
-        );
+        assert_eq!(json["confusion"], serde_json::json!([[5, 0, 0], [0, 0, 0], [0, 0, 0]]));
         assert!(json["recall"]["model2"].is_null());
         assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
     }

@@ -43,9 +43,7 @@ impl FromStr for Stage {
         text.strip_prefix("layer")
             .and_then(|number| number.parse::<usize>().ok()?.checked_sub(1))
             .map(Self::Layer)
-            .ok_or_else(|| StageError {
-                text: text.to_owned(),
-            })
+            .ok_or_else(|| StageError { text: text.to_owned() })
     }
 }
 
@@ -202,10 +200,7 @@ mod tests {
     }
 
     fn assert_usd(actual: f64, expected: f64) {
-        assert!(
-            (actual - expected).abs() < 1e-12,
-            "{actual} is not {expected}"
-        );
+        assert!((actual - expected).abs() < 1e-12, "{actual} is not {expected}");
     }
 
     #[test]
@@ -236,19 +231,9 @@ mod tests {
     #[test]
     fn an_outage_costs_nothing_and_a_retry_costs_what_it_used() {
         let mut ledger = ledger(2);
-        ledger.record(
-            Stage::Layer(1),
-            Tokens::default(),
-            Attempt::Retry,
-            Served::Model,
-        );
+        ledger.record(Stage::Layer(1), Tokens::default(), Attempt::Retry, Served::Model);
         assert_usd(ledger.true_cost(&PRICE), 0.0212);
-        ledger.record(
-            Stage::Layer(1),
-            Tokens::new(1500, 200),
-            Attempt::Retry,
-            Served::Model,
-        );
+        ledger.record(Stage::Layer(1), Tokens::new(1500, 200), Attempt::Retry, Served::Model);
         assert_usd(ledger.true_cost(&PRICE), 0.0246);
         let total = ledger.stage(Stage::Layer(1));
         assert_eq!(
@@ -260,12 +245,7 @@ mod tests {
     #[test]
     fn a_reply_from_our_cache_is_free_and_would_have_been_billed() {
         let mut ledger = ledger(2);
-        ledger.record(
-            Stage::Layer(0),
-            Tokens::new(600, 200),
-            Attempt::First,
-            Served::Cache,
-        );
+        ledger.record(Stage::Layer(0), Tokens::new(600, 200), Attempt::First, Served::Cache);
         assert_usd(ledger.true_cost(&PRICE), 0.0212);
         assert_usd(ledger.cost_without_cache(&PRICE), 0.0228);
         assert_eq!(ledger.stage(Stage::Layer(0)).cached, 1);

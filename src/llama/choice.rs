@@ -68,7 +68,12 @@ impl Trie {
 
     /// Reads one fork: log-probability of each child among the children, and the children's share of the whole vocabulary.
     pub(super) fn read(&self, path: &[Token], logits: &[f32]) -> Reading {
-        let logit = |token: Token| usize::try_from(token.0).ok().and_then(|i| logits.get(i)).map_or(f64::NEG_INFINITY, |&x| f64::from(x));
+        let logit = |token: Token| {
+            usize::try_from(token.0)
+                .ok()
+                .and_then(|i| logits.get(i))
+                .map_or(f64::NEG_INFINITY, |&x| f64::from(x))
+        };
         let children = self.children(path);
         let scores: Vec<f64> = children
             .iter()
@@ -81,7 +86,10 @@ impl Trie {
         let of_all = log_sum(logits.iter().map(|&x| f64::from(x)));
         Reading {
             path: path.to_vec(),
-            children: children.into_iter().zip(scores.iter().map(|score| score - of_children)).collect(),
+            children: children
+                .into_iter()
+                .zip(scores.iter().map(|score| score - of_children))
+                .collect(),
             mass: (of_children - of_all).exp(),
         }
     }
@@ -93,7 +101,11 @@ impl Trie {
                 .filter_map(|len| {
                     let reading = readings.iter().find(|reading| reading.path == option[..len])?;
                     let next = option.get(len).copied();
-                    reading.children.iter().find(|(child, _)| *child == next).map(|(_, p)| *p)
+                    reading
+                        .children
+                        .iter()
+                        .find(|(child, _)| *child == next)
+                        .map(|(_, p)| *p)
                 })
                 .sum()
         };
@@ -101,8 +113,18 @@ impl Trie {
         let total = log_sum(logs.iter().copied());
         let probabilities: Vec<f64> = logs.iter().map(|log| (log - total).exp()).collect();
         // The first of equals, so that a tie does not depend on the order of evaluation.
-        let option = (0..probabilities.len()).fold(0, |best, i| if probabilities[i] > probabilities[best] { i } else { best });
-        Chosen { option, probabilities, mass: readings.first().map_or(0.0, |root| root.mass) }
+        let option = (0..probabilities.len()).fold(0, |best, i| {
+            if probabilities[i] > probabilities[best] {
+                i
+            } else {
+                best
+            }
+        });
+        Chosen {
+            option,
+            probabilities,
+            mass: readings.first().map_or(0.0, |root| root.mass),
+        }
     }
 }
 
@@ -117,7 +139,11 @@ pub(super) struct Reading {
 /// ln Σ eˣ without overflow.
 fn log_sum(xs: impl Iterator<Item = f64> + Clone) -> f64 {
     let max = xs.clone().max_by(f64::total_cmp).unwrap_or(f64::NEG_INFINITY);
-    if max == f64::NEG_INFINITY { max } else { max + xs.map(|x| (x - max).exp()).sum::<f64>().ln() }
+    if max == f64::NEG_INFINITY {
+        max
+    } else {
+        max + xs.map(|x| (x - max).exp()).sum::<f64>().ln()
+    }
 }
 
 #[cfg(test)]

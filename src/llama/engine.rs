@@ -29,7 +29,12 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { context: None, parallel: 24, threads: None, batch: 512 }
+        Self {
+            context: None,
+            parallel: 24,
+            threads: None,
+            batch: 512,
+        }
     }
 }
 
@@ -37,7 +42,9 @@ impl Default for EngineConfig {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// The context could not be made.
-    #[error("llama.cpp failed to make a context of {cells} tokens (about {mib} MiB of cache): {reason}; ask for less with `--context`")]
+    #[error(
+        "llama.cpp failed to make a context of {cells} tokens (about {mib} MiB of cache): {reason}; ask for less with `--context`"
+    )]
     Context {
         /// KV cells asked for.
         cells: usize,
@@ -121,9 +128,13 @@ impl Engine {
     /// Starts the thread and its context.
     pub fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Self, EngineError> {
         let backend = backend()?;
-        let cells = config.context.unwrap_or_else(|| model.trained_context().clamp(8192, 16384));
+        let cells = config
+            .context
+            .unwrap_or_else(|| model.trained_context().clamp(8192, 16384));
         let limit = cells.min(model.trained_context());
-        let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+        let threads = config
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
         let threads = i32::try_from(threads).unwrap_or(1);
         // Every active sequence may need a scratch copy, and finished ones stay for their prefixes.
         let sequences = (4 * config.parallel).min(256);
@@ -149,8 +160,16 @@ impl Engine {
                     Ok(context) => context,
                     Err(error) => {
                         let complaints = log::complaints();
-                        let reason = if complaints.is_empty() { error.to_string() } else { complaints };
-                        let _ = ready.send(Err(EngineError::Context { cells, mib: cache_mib(&model, cells), reason }));
+                        let reason = if complaints.is_empty() {
+                            error.to_string()
+                        } else {
+                            complaints
+                        };
+                        let _ = ready.send(Err(EngineError::Context {
+                            cells,
+                            mib: cache_mib(&model, cells),
+                            reason,
+                        }));
                         return;
                     }
                 };
@@ -160,10 +179,20 @@ impl Engine {
                 serve(&mut scheduler, &inbox);
             })
         };
-        let thread = thread.map_err(|error| EngineError::Decode { reason: error.to_string() })?;
+        let thread = thread.map_err(|error| EngineError::Decode {
+            reason: error.to_string(),
+        })?;
         started.recv().map_err(|_| EngineError::Stopped)??;
-        let shared = Shared { model, limit, counters, groups: Mutex::new(Some(groups)), thread: Mutex::new(Some(thread)) };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared {
+            model,
+            limit,
+            counters,
+            groups: Mutex::new(Some(groups)),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// The model that the engine runs.
@@ -178,7 +207,12 @@ impl Engine {
 
     /// Puts a job together. Jobs of one `scope` are expected to share prefixes.
     pub fn job(&self, prompt: Vec<Token>, script: Script, sampling: Sampling, scope: u64) -> Job {
-        Job { prompt, script, sampling, scope }
+        Job {
+            prompt,
+            script,
+            sampling,
+            scope,
+        }
     }
 
     /// Evaluates jobs together; the replies come in the order of the jobs. Batches depend on nothing but the jobs that are at hand, so a group
@@ -189,14 +223,24 @@ impl Engine {
         for job in jobs {
             let (prompt, reply) = (job.prompt.len(), job.script.max_tokens());
             if prompt == 0 || prompt + reply > self.shared.limit {
-                answers.push(Err(EngineError::TooLong { prompt, reply, limit: self.shared.limit }));
+                answers.push(Err(EngineError::TooLong {
+                    prompt,
+                    reply,
+                    limit: self.shared.limit,
+                }));
                 continue;
             }
             let (answer, receiver) = oneshot::channel();
             group.push((job, answer));
             answers.push(Ok(receiver));
         }
-        if let Some(groups) = self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(groups) = self
+            .shared
+            .groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
             // A dead thread drops the senders, which the receivers below report.
             let _ = groups.send(group);
         }

@@ -1,5 +1,8 @@
 //! llama.cpp reports why it failed only in its log: keep the last complaints so that an error can quote them.
-#![expect(unsafe_code, reason = "llama.cpp's log hook is a C callback, and the safe crate offers no way to read what was logged")]
+#![expect(
+    unsafe_code,
+    reason = "llama.cpp's log hook is a C callback, and the safe crate offers no way to read what was logged"
+)]
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_void};

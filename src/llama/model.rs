@@ -15,7 +15,9 @@ use super::{Token, log};
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file cannot be read.
-    #[error("failed to read the model file `{path}`: {source}; give the path of a GGUF file, or a name from `widedeep models list`")]
+    #[error(
+        "failed to read the model file `{path}`: {source}; give the path of a GGUF file, or a name from `widedeep models list`"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -23,7 +25,9 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// The file does not begin as a GGUF file does.
-    #[error("`{path}` is not a GGUF file (it begins with {found:?}); convert the model to GGUF, or pull one with `widedeep models pull`")]
+    #[error(
+        "`{path}` is not a GGUF file (it begins with {found:?}); convert the model to GGUF, or pull one with `widedeep models pull`"
+    )]
     NotGguf {
         /// The file.
         path: PathBuf,
@@ -64,7 +68,9 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, ModelError> {
         log::install();
         LlamaBackend::init().map_err(|error| error.to_string())
     });
-    backend.as_ref().map_err(|reason| ModelError::Backend { reason: reason.clone() })
+    backend
+        .as_ref()
+        .map_err(|reason| ModelError::Backend { reason: reason.clone() })
 }
 
 impl Model {
@@ -76,17 +82,37 @@ impl Model {
         let params = LlamaModelParams::default().with_n_gpu_layers(gpu_layers);
         let inner = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
             let complaints = log::complaints();
-            let reason = if complaints.is_empty() { error.to_string() } else { complaints };
-            ModelError::Load { path: path.to_owned(), hint: hint(&reason), reason }
+            let reason = if complaints.is_empty() {
+                error.to_string()
+            } else {
+                complaints
+            };
+            ModelError::Load {
+                path: path.to_owned(),
+                hint: hint(&reason),
+                reason,
+            }
         })?;
         let vocab = inner.vocab();
         let piece = |token: Token| {
             // A vocabulary without this token reports -1.
-            if token.0 < 0 { String::new() } else { String::from_utf8_lossy(&vocab.token_to_piece(token, true, None)).into_owned() }
+            if token.0 < 0 {
+                String::new()
+            } else {
+                String::from_utf8_lossy(&vocab.token_to_piece(token, true, None)).into_owned()
+            }
         };
-        let source = inner.chat_template(None).ok().and_then(|template| template.to_string().ok());
+        let source = inner
+            .chat_template(None)
+            .ok()
+            .and_then(|template| template.to_string().ok());
         let template = ChatTemplate::new(source, piece(vocab.bos()), piece(vocab.eos()));
-        Ok(Arc::new(Self { inner, path: path.to_owned(), digest, template }))
+        Ok(Arc::new(Self {
+            inner,
+            path: path.to_owned(),
+            digest,
+            template,
+        }))
     }
 
     /// Where the model was loaded from.
@@ -111,7 +137,9 @@ impl Model {
 
     /// `general.architecture` of the file.
     pub fn architecture(&self) -> String {
-        self.inner.meta_val_str("general.architecture").unwrap_or_else(|_| "unknown".to_owned())
+        self.inner
+            .meta_val_str("general.architecture")
+            .unwrap_or_else(|_| "unknown".to_owned())
     }
 
     /// Tokens of a conversation, up to the place where the reply begins.
@@ -150,12 +178,18 @@ impl Model {
 
 /// Checks the magic and hashes the file.
 fn inspect(path: &Path) -> Result<String, ModelError> {
-    let read = |source| ModelError::Read { path: path.to_owned(), source };
+    let read = |source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = std::fs::File::open(path).map_err(read)?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(read)?;
     if magic != b"GGUF" {
-        return Err(ModelError::NotGguf { path: path.to_owned(), found: String::from_utf8_lossy(&magic).into_owned() });
+        return Err(ModelError::NotGguf {
+            path: path.to_owned(),
+            found: String::from_utf8_lossy(&magic).into_owned(),
+        });
     }
     let mut hasher = blake3::Hasher::new();
     hasher.update(&magic);
@@ -167,7 +201,10 @@ fn hint(reason: &str) -> &'static str {
     let reason = reason.to_ascii_lowercase();
     if reason.contains("unknown model architecture") {
         "this build of llama.cpp does not know the architecture; update widedeep or take another model"
-    } else if reason.contains("not within the file bounds") || reason.contains("failed to read") || reason.contains("eof") {
+    } else if reason.contains("not within the file bounds")
+        || reason.contains("failed to read")
+        || reason.contains("eof")
+    {
         "the file is truncated or damaged; delete it and download it again (`widedeep models pull`)"
     } else if reason.contains("alloc") || reason.contains("memory") {
         "not enough memory; take a smaller model or quantisation"

@@ -60,7 +60,13 @@ enum Lane {
 }
 
 impl<'m> Scheduler<'m> {
-    pub(super) fn new(model: &'m Model, context: LlamaContext<'m>, max_active: usize, sequences: i32, counters: std::sync::Arc<Counters>) -> Self {
+    pub(super) fn new(
+        model: &'m Model,
+        context: LlamaContext<'m>,
+        max_active: usize,
+        sequences: i32,
+        counters: std::sync::Arc<Counters>,
+    ) -> Self {
         let batch_size = context.n_batch() as usize;
         Self {
             model,
@@ -155,7 +161,9 @@ impl<'m> Scheduler<'m> {
             }
         }
         // Writing sequences (few pending tokens) before prompts; among equals the earlier job first.
-        let mut order: Vec<usize> = (0..self.active.len()).filter(|&i| self.active[i].0.open_fork().is_none()).collect();
+        let mut order: Vec<usize> = (0..self.active.len())
+            .filter(|&i| self.active[i].0.open_fork().is_none())
+            .collect();
         order.sort_by_key(|&i| {
             let sequence = &self.active[i].0;
             sequence.cells.len() < sequence.prompt_len
@@ -170,10 +178,20 @@ impl<'m> Scheduler<'m> {
             let to_end = n == sequence.pending().len();
             let in_prompt = sequence.prompt_len.saturating_sub(from).min(n);
             for (offset, token) in sequence.tokens[from..from + n].iter().enumerate() {
-                add(&mut self.batch, *token, from + offset, sequence.id, to_end && offset + 1 == n);
+                add(
+                    &mut self.batch,
+                    *token,
+                    from + offset,
+                    sequence.id,
+                    to_end && offset + 1 == n,
+                );
             }
             if to_end {
-                rows.push(Row { output: self.batch.n_tokens() - 1, sequence: i, lane: Lane::Main });
+                rows.push(Row {
+                    output: self.batch.n_tokens() - 1,
+                    sequence: i,
+                    lane: Lane::Main,
+                });
             }
             self.ledger.grow(&mut sequence.cells, n);
             room -= n;
@@ -185,7 +203,9 @@ impl<'m> Scheduler<'m> {
 
     /// Puts a choice's open fork on a scratch copy of its sequence; returns the tokens used, none if it must wait.
     fn feed_fork(&mut self, i: usize, room: usize, rows: &mut Vec<Row>) -> usize {
-        let Some(path) = self.active[i].0.open_fork().map(<[Token]>::to_vec) else { return 0 };
+        let Some(path) = self.active[i].0.open_fork().map(<[Token]>::to_vec) else {
+            return 0;
+        };
         if path.len() > room {
             return 0;
         }
@@ -195,9 +215,19 @@ impl<'m> Scheduler<'m> {
         sequence.scratch = Some(scratch);
         let from = sequence.cells.len();
         for (offset, token) in path.iter().enumerate() {
-            add(&mut self.batch, *token, from + offset, scratch, offset + 1 == path.len());
+            add(
+                &mut self.batch,
+                *token,
+                from + offset,
+                scratch,
+                offset + 1 == path.len(),
+            );
         }
-        rows.push(Row { output: self.batch.n_tokens() - 1, sequence: i, lane: Lane::Scratch });
+        rows.push(Row {
+            output: self.batch.n_tokens() - 1,
+            sequence: i,
+            lane: Lane::Scratch,
+        });
         path.len()
     }
 
@@ -224,8 +254,12 @@ impl<'m> Scheduler<'m> {
                 // First come, first served: a later, smaller job must not keep a large one out for ever.
                 return;
             }
-            let Some(id) = self.take_id_except(donor.as_ref().map(|donor| donor.id)) else { return };
-            let Some((job, answer)) = self.waiting.remove(i) else { return };
+            let Some(id) = self.take_id_except(donor.as_ref().map(|donor| donor.id)) else {
+                return;
+            };
+            let Some((job, answer)) = self.waiting.remove(i) else {
+                return;
+            };
             let cells = donor.map_or_else(Vec::new, |donor| {
                 copy(&mut self.context, donor.id, id, Some(donor.shared));
                 self.share_cells(&donor)
@@ -249,14 +283,20 @@ impl<'m> Scheduler<'m> {
             let common = shared_prefix(&job.prompt, &sequence.tokens).min(usable);
             let ready = common.min(sequence.cells.len());
             if ready > best.shared {
-                best = Source { id: sequence.id, shared: ready };
+                best = Source {
+                    id: sequence.id,
+                    shared: ready,
+                };
             }
             promised = promised.max(common);
         }
         for resident in &self.residents {
             let common = shared_prefix(&job.prompt, &resident.tokens).min(usable);
             if common > best.shared {
-                best = Source { id: resident.id, shared: common };
+                best = Source {
+                    id: resident.id,
+                    shared: common,
+                };
             }
         }
         if promised > best.shared + WORTH_WAITING {
@@ -270,7 +310,9 @@ impl<'m> Scheduler<'m> {
         if let Some((sequence, _)) = self.active.iter().find(|(sequence, _)| sequence.id == donor.id) {
             return self.ledger.share(&sequence.cells, donor.shared);
         }
-        let Some(at) = self.residents.iter().position(|resident| resident.id == donor.id) else { return Vec::new() };
+        let Some(at) = self.residents.iter().position(|resident| resident.id == donor.id) else {
+            return Vec::new();
+        };
         let resident = self.residents.remove(at);
         let cells = self.ledger.share(&resident.cells, donor.shared);
         self.residents.push(resident);
@@ -281,7 +323,9 @@ impl<'m> Scheduler<'m> {
     fn make_room(&mut self, need: usize, donor: Option<i32>) -> bool {
         let reserved: usize = self.active.iter().map(|(sequence, _)| sequence.reserve()).sum();
         while self.ledger.used() + reserved + need > self.capacity {
-            let Some(at) = self.residents.iter().position(|resident| Some(resident.id) != donor) else { return false };
+            let Some(at) = self.residents.iter().position(|resident| Some(resident.id) != donor) else {
+                return false;
+            };
             let resident = self.residents.remove(at);
             self.release(resident.id, resident.cells);
         }
@@ -308,7 +352,12 @@ impl<'m> Scheduler<'m> {
             remove(&mut self.context, sequence.id, sequence.prompt_len);
             self.ledger.truncate(&mut sequence.cells, sequence.prompt_len);
             sequence.tokens.truncate(sequence.prompt_len);
-            self.residents.push(Resident { id: sequence.id, scope: sequence.scope, tokens: sequence.tokens, cells: sequence.cells });
+            self.residents.push(Resident {
+                id: sequence.id,
+                scope: sequence.scope,
+                tokens: sequence.tokens,
+                cells: sequence.cells,
+            });
         } else {
             self.release(sequence.id, sequence.cells);
         }
@@ -321,7 +370,9 @@ impl<'m> Scheduler<'m> {
     }
 
     fn evict(&mut self, stale: impl Fn(&Resident) -> bool) {
-        let (old, kept) = std::mem::take(&mut self.residents).into_iter().partition(|resident| stale(resident));
+        let (old, kept) = std::mem::take(&mut self.residents)
+            .into_iter()
+            .partition(|resident| stale(resident));
         self.residents = kept;
         for resident in old as Vec<Resident> {
             self.release(resident.id, resident.cells);
@@ -341,7 +392,9 @@ impl<'m> Scheduler<'m> {
 
     fn fail_all(&mut self, reason: &str) {
         for (sequence, answer) in std::mem::take(&mut self.active) {
-            let _ = answer.send(Err(EngineError::Decode { reason: reason.to_owned() }));
+            let _ = answer.send(Err(EngineError::Decode {
+                reason: reason.to_owned(),
+            }));
             if let Some(scratch) = sequence.scratch {
                 self.release(scratch, Vec::new());
             }
@@ -373,7 +426,9 @@ fn add(batch: &mut LlamaBatch<'_>, token: Token, position: usize, id: i32, logit
 
 /// Removes a sequence's cells from `from` on; false where the memory cannot be cut there.
 fn remove(context: &mut LlamaContext<'_>, id: i32, from: usize) -> bool {
-    let (Ok(id), Ok(from)) = (u32::try_from(id), u32::try_from(from)) else { return false };
+    let (Ok(id), Ok(from)) = (u32::try_from(id), u32::try_from(from)) else {
+        return false;
+    };
     context.clear_kv_cache_seq(Some(id), Some(from), None).unwrap_or(false)
 }
 

@@ -24,9 +24,15 @@ pub enum Step {
 /// A step in tokens.
 #[derive(Debug, Clone)]
 pub(super) enum Compiled {
-    Generate { max_tokens: usize, stop: Vec<String> },
+    Generate {
+        max_tokens: usize,
+        stop: Vec<String>,
+    },
     /// Tokens to feed and the text that they spell.
-    Force { tokens: Vec<Token>, text: String },
+    Force {
+        tokens: Vec<Token>,
+        text: String,
+    },
     Choose(Trie),
 }
 
@@ -59,12 +65,18 @@ impl Model {
                 Step::Force(text) => forced.push_str(text),
                 Step::Generate { max_tokens, stop } => {
                     self.flush(&mut forced, &mut compiled);
-                    compiled.push(Compiled::Generate { max_tokens: *max_tokens, stop: stop.clone() });
+                    compiled.push(Compiled::Generate {
+                        max_tokens: *max_tokens,
+                        stop: stop.clone(),
+                    });
                 }
                 Step::Choose(options) => {
                     let (tokens, trie) = self.choice(&forced, options);
                     if !tokens.is_empty() || !forced.is_empty() {
-                        compiled.push(Compiled::Force { tokens, text: std::mem::take(&mut forced) });
+                        compiled.push(Compiled::Force {
+                            tokens,
+                            text: std::mem::take(&mut forced),
+                        });
                     }
                     compiled.push(Compiled::Choose(trie));
                 }
@@ -77,15 +89,25 @@ impl Model {
     fn flush(&self, forced: &mut String, compiled: &mut Vec<Compiled>) {
         if !forced.is_empty() {
             let text = std::mem::take(forced);
-            compiled.push(Compiled::Force { tokens: self.plain(&text), text });
+            compiled.push(Compiled::Force {
+                tokens: self.plain(&text),
+                text,
+            });
         }
     }
 
     /// The tokens common to all continuations `before + option`, and the options as what follows them.
     fn choice(&self, before: &str, options: &[String]) -> (Vec<Token>, Trie) {
-        let full: Vec<Vec<Token>> = options.iter().map(|option| self.plain(&format!("{before}{option}"))).collect();
+        let full: Vec<Vec<Token>> = options
+            .iter()
+            .map(|option| self.plain(&format!("{before}{option}")))
+            .collect();
         let first = full.first().map_or(&[][..], Vec::as_slice);
-        let common = full.iter().map(|tokens| shared_prefix(first, tokens)).min().unwrap_or(0);
+        let common = full
+            .iter()
+            .map(|tokens| shared_prefix(first, tokens))
+            .min()
+            .unwrap_or(0);
         // Every option keeps at least one token, so that there is something to choose.
         let shortest = full.iter().map(Vec::len).min().unwrap_or(0);
         let common = common.min(shortest.saturating_sub(1));

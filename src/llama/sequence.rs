@@ -23,7 +23,11 @@ pub struct Sampling {
 impl Sampling {
     /// The most probable token, always.
     pub fn greedy() -> Self {
-        Self { temperature: 0.0, top_p: 1.0, seed: 0 }
+        Self {
+            temperature: 0.0,
+            top_p: 1.0,
+            seed: 0,
+        }
     }
 }
 
@@ -182,7 +186,10 @@ impl Sequence {
 
     /// The path to feed on the scratch sequence.
     pub(super) fn open_fork(&self) -> Option<&[Token]> {
-        self.exploration.as_ref().and_then(|exploration| exploration.open.last()).map(Vec::as_slice)
+        self.exploration
+            .as_ref()
+            .and_then(|exploration| exploration.open.last())
+            .map(Vec::as_slice)
     }
 
     /// Goes on with the logits that follow the last evaluated token. `cut` is set to the length to which the cache must be
@@ -224,7 +231,10 @@ impl Sequence {
                     if open.is_empty() {
                         self.choose(&trie, &[root]);
                     } else {
-                        self.exploration = Some(Exploration { readings: vec![root], open });
+                        self.exploration = Some(Exploration {
+                            readings: vec![root],
+                            open,
+                        });
                         self.current = Some(Compiled::Choose(trie));
                         return Need::Explore;
                     }
@@ -235,7 +245,11 @@ impl Sequence {
             }
             if cut.is_some() || !self.pending().is_empty() {
                 self.follow_forced();
-                return if self.current.is_none() { Need::Nothing } else { Need::Feed };
+                return if self.current.is_none() {
+                    Need::Nothing
+                } else {
+                    Need::Feed
+                };
             }
         }
     }
@@ -251,17 +265,26 @@ impl Sequence {
         if !exploration.open.is_empty() {
             return Need::Explore;
         }
-        let readings = self.exploration.take().map_or_else(Vec::new, |exploration| exploration.readings);
+        let readings = self
+            .exploration
+            .take()
+            .map_or_else(Vec::new, |exploration| exploration.readings);
         if let Some(Compiled::Choose(trie)) = self.current.take() {
             self.choose(&trie, &readings);
         }
         self.follow_forced();
-        if self.current.is_none() { Need::Nothing } else { Need::Feed }
+        if self.current.is_none() {
+            Need::Nothing
+        } else {
+            Need::Feed
+        }
     }
 
     /// Appends forced text that comes next, so that it is evaluated in the same batch as what stands before it.
     fn follow_forced(&mut self) {
-        while let Some(Compiled::Force { tokens, text }) = self.current.take_if(|step| matches!(step, Compiled::Force { .. })) {
+        while let Some(Compiled::Force { tokens, text }) =
+            self.current.take_if(|step| matches!(step, Compiled::Force { .. }))
+        {
             self.text.extend_from_slice(text.as_bytes());
             self.tokens.extend(tokens);
             self.current = self.script.next();
@@ -283,11 +306,18 @@ impl Sequence {
             let best = (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
             return token(best);
         };
-        let mut candidates =
-            LlamaTokenDataArray::from_iter(logits.iter().enumerate().map(|(i, &logit)| LlamaTokenData::new(token(i), logit, 0.0)), false);
+        let mut candidates = LlamaTokenDataArray::from_iter(
+            logits
+                .iter()
+                .enumerate()
+                .map(|(i, &logit)| LlamaTokenData::new(token(i), logit, 0.0)),
+            false,
+        );
         sampler.apply(&mut candidates);
         // `dist` always selects one; the first candidate is the fallback that keeps this total.
-        candidates.selected_token().unwrap_or_else(|| candidates.data.first().map_or(token(0), LlamaTokenData::id))
+        candidates
+            .selected_token()
+            .unwrap_or_else(|| candidates.data.first().map_or(token(0), LlamaTokenData::id))
     }
 
     fn write(&mut self, model: &Model, token: Token) {
@@ -306,7 +336,10 @@ impl Sequence {
             .filter(|text| !text.is_empty())
             .filter_map(|text| {
                 let from = bytes.len().saturating_sub(last + text.len());
-                bytes[from..].windows(text.len()).position(|window| window == text.as_bytes()).map(|at| from + at)
+                bytes[from..]
+                    .windows(text.len())
+                    .position(|window| window == text.as_bytes())
+                    .map(|at| from + at)
             })
             .min()
     }

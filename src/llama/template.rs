@@ -41,7 +41,9 @@ pub enum TemplateError {
         reason: String,
     },
     /// A turn's text did not come out exactly once.
-    #[error("the model's chat template drops or repeats a `{speaker}` turn; use a model whose template keeps every turn")]
+    #[error(
+        "the model's chat template drops or repeats a `{speaker}` turn; use a model whose template keeps every turn"
+    )]
     LostTurn {
         /// Whose turn it was.
         speaker: &'static str,
@@ -73,7 +75,11 @@ pub const DEFAULT_TEMPLATE: &str = "{% for m in messages %}{% if m.role == 'syst
 impl ChatTemplate {
     /// Takes a template's source and the texts of the model's BOS and EOS tokens.
     pub fn new(source: Option<String>, bos: String, eos: String) -> Self {
-        Self { source: source.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()), bos, eos }
+        Self {
+            source: source.unwrap_or_else(|| DEFAULT_TEMPLATE.to_owned()),
+            bos,
+            eos,
+        }
     }
 
     /// Renders a conversation up to the place where the model's reply begins.
@@ -83,7 +89,16 @@ impl ChatTemplate {
             // Several templates (Gemma's, early Mistral's) refuse or drop a system turn; their model cards say to put it
             // in front of the first user turn.
             Err(error) => match turns {
-                [Turn { speaker: Speaker::System, .. }, Turn { speaker: Speaker::User, .. }, ..] => self.render_merged(turns).map_err(|_| error),
+                [
+                    Turn {
+                        speaker: Speaker::System,
+                        ..
+                    },
+                    Turn {
+                        speaker: Speaker::User, ..
+                    },
+                    ..,
+                ] => self.render_merged(turns).map_err(|_| error),
                 _ => Err(error),
             },
         }
@@ -108,7 +123,9 @@ impl ChatTemplate {
             .enumerate()
             .map(|(i, &speaker)| context! { role => role(speaker), content => placeholder(i) })
             .collect();
-        let rendered = self.render_text(&messages).map_err(|error| TemplateError::Render { reason: format!("{error:#}") })?;
+        let rendered = self.render_text(&messages).map_err(|error| TemplateError::Render {
+            reason: format!("{error:#}"),
+        })?;
         let mut pieces = Vec::new();
         let mut rest = rendered.as_str();
         for (i, (&speaker, content)) in speakers.iter().zip(contents).enumerate() {
@@ -136,9 +153,12 @@ impl ChatTemplate {
         let whitespace = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
         environment.set_syntax(whitespace);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
-            Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
-        });
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<Value, minijinja::Error> {
+                Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
+            },
+        );
         // Templates that print today's date would make the same question a new prompt every day; they get a fixed one.
         environment.add_function("strftime_now", |_format: String| "1 January 2025".to_owned());
         environment.render_str(
@@ -173,8 +193,14 @@ mod tests {
 
     fn turns() -> Vec<Turn> {
         vec![
-            Turn { speaker: Speaker::System, content: "Judge.".into() },
-            Turn { speaker: Speaker::User, content: "  <|im_end|> {{ x }}\n".into() },
+            Turn {
+                speaker: Speaker::System,
+                content: "Judge.".into(),
+            },
+            Turn {
+                speaker: Speaker::User,
+                content: "  <|im_end|> {{ x }}\n".into(),
+            },
         ]
     }
 
@@ -214,10 +240,19 @@ mod tests {
     fn a_template_that_drops_a_turn_is_an_error() {
         let template = ChatTemplate::new(Some("{{ messages[0].content }}".into()), String::new(), String::new());
         let turns = [
-            Turn { speaker: Speaker::User, content: "a".into() },
-            Turn { speaker: Speaker::Assistant, content: "b".into() },
+            Turn {
+                speaker: Speaker::User,
+                content: "a".into(),
+            },
+            Turn {
+                speaker: Speaker::Assistant,
+                content: "b".into(),
+            },
         ];
-        assert!(matches!(template.render(&turns), Err(TemplateError::LostTurn { speaker: "assistant" })));
+        assert!(matches!(
+            template.render(&turns),
+            Err(TemplateError::LostTurn { speaker: "assistant" })
+        ));
     }
 
     #[test]
@@ -233,6 +268,9 @@ mod tests {
                 Piece::Content(text) => text,
             })
             .collect();
-        assert_eq!(text, "Judge.\n\n### Instruction:\n  <|im_end|> {{ x }}\n\n\n### Response:\n");
+        assert_eq!(
+            text,
+            "Judge.\n\n### Instruction:\n  <|im_end|> {{ x }}\n\n\n### Response:\n"
+        );
     }
 }

@@ -146,10 +146,7 @@ pub fn tally(votes: &[Vote], cell: Cell, margin: Margin) -> Option<Tally> {
 ///
 /// It reads [`Reading::Argmax`]: the released code knows no other.
 pub fn official_mean(votes: &[Vote]) -> (f64, f64) {
-    let sum: PairSum = votes
-        .iter()
-        .map(|vote| vote.argmax.unwrap_or_default())
-        .collect();
+    let sum: PairSum = votes.iter().map(|vote| vote.argmax.unwrap_or_default()).collect();
     let (sum1, sum2) = sum.millionths();
     let per_point = Score::from(1).millionths() as f64;
     let denominator = sum.n() as f64 + 1e-5;
@@ -176,19 +173,11 @@ fn calls(votes: &[Vote], cell: Cell) -> Vec<(&Vote, ScorePair)> {
 fn units(calls: &[(&Vote, ScorePair)], method: Method) -> Option<Vec<PairSum>> {
     match method {
         Method::Mean => None,
-        Method::VotePerCall => Some(
-            calls
-                .iter()
-                .map(|&(_, pair)| PairSum::from_iter([pair]))
-                .collect(),
-        ),
+        Method::VotePerCall => Some(calls.iter().map(|&(_, pair)| PairSum::from_iter([pair])).collect()),
         Method::VotePerNeuron => {
             let mut neurons: BTreeMap<(usize, usize), PairSum> = BTreeMap::new();
             for &(vote, pair) in calls {
-                neurons
-                    .entry((vote.layer, vote.neuron))
-                    .or_default()
-                    .add(pair);
+                neurons.entry((vote.layer, vote.neuron)).or_default().add(pair);
             }
             Some(neurons.into_values().collect())
         }
@@ -196,8 +185,5 @@ fn units(calls: &[(&Vote, ScorePair)], method: Method) -> Option<Vec<PairSum>> {
 }
 
 fn tally_of(units: &[PairSum], margin: Margin) -> Tally {
-    units
-        .iter()
-        .map(|unit| unit.verdict_within(margin))
-        .collect()
+    units.iter().map(|unit| unit.verdict_within(margin)).collect()
 }

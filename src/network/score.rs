@@ -30,9 +30,7 @@ pub struct Score(i64);
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ScoreError {
     /// The text has something other than digits and one point, or has no digit.
-    #[error(
-        "`{text}` is not a score: write ASCII digits with at most one point, such as `7` or `8.5`"
-    )]
+    #[error("`{text}` is not a score: write ASCII digits with at most one point, such as `7` or `8.5`")]
     NotDecimal {
         /// The text, cut to 40 characters.
         text: String,
@@ -56,10 +54,7 @@ impl Score {
     pub fn from_f64(value: f64) -> Result<Self, ScoreError> {
         // The comparison is false for NaN, too.
         if value.abs() < LIMIT {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the magnitude is at most 1e15"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "the magnitude is at most 1e15")]
             let millionths = (value * UNIT as f64).round() as i64;
             if millionths.abs() < UNIT * 1_000_000_000 {
                 return Ok(Self(millionths));
@@ -101,10 +96,7 @@ impl FromStr for Score {
         // A judge's reply may put anything here; an error must not carry pages of it.
         let shown = || text.chars().take(40).collect::<String>();
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let all_digits = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|byte| byte.is_ascii_digit());
+        let all_digits = whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
         if !all_digits || whole.len() + fraction.len() == 0 {
             return Err(ScoreError::NotDecimal { text: shown() });
         }
@@ -112,10 +104,7 @@ impl FromStr for Score {
             return Err(ScoreError::TooLarge { text: shown() });
         }
         let digit = |byte: u8| i64::from(byte - b'0');
-        let kept = fraction
-            .bytes()
-            .chain(std::iter::repeat(b'0'))
-            .take(FRACTION_DIGITS);
+        let kept = fraction.bytes().chain(std::iter::repeat(b'0')).take(FRACTION_DIGITS);
         let millionths = whole
             .bytes()
             .chain(kept)
@@ -291,8 +280,7 @@ mod tests {
     fn text_that_is_no_plain_decimal_is_refused() {
         // `٧` is the Arabic-Indic seven of spec 14.1; the rest are its `✗` rows and their kin.
         for text in [
-            "", ".", "8.5.", "-2", "+2", "...", "N/A", "1e3", "٧", "8,5", " 8", "8 ", "nan", "inf",
-            "9/10",
+            "", ".", "8.5.", "-2", "+2", "...", "N/A", "1e3", "٧", "8,5", " 8", "8 ", "nan", "inf", "9/10",
         ] {
             assert!(
                 matches!(text.parse::<Score>(), Err(ScoreError::NotDecimal { .. })),
@@ -356,10 +344,7 @@ mod tests {
     fn a_mean_is_rounded_half_away_from_zero_and_none_without_pairs() {
         let mut sum = PairSum::default();
         assert_eq!(sum.mean(), None);
-        sum.extend([
-            ScorePair::new(Score(1), Score(-1)),
-            ScorePair::new(Score(2), Score(-2)),
-        ]);
+        sum.extend([ScorePair::new(Score(1), Score(-1)), ScorePair::new(Score(2), Score(-2))]);
         assert_eq!(sum.mean(), Some(ScorePair::new(Score(2), Score(-2))));
     }
 

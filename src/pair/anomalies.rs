@@ -42,9 +42,7 @@ pub fn swapped_duplicates(pairs: &[Pair]) -> Vec<(usize, usize)> {
         if let Some(earlier) = seen.get(&(query.as_str(), response2.as_str(), response1.as_str())) {
             found.extend(earlier.iter().map(|&earlier| (earlier, *index)));
         }
-        seen.entry((query, response1, response2))
-            .or_default()
-            .push(*index);
+        seen.entry((query, response1, response2)).or_default().push(*index);
     }
     found.sort_unstable();
     found

@@ -14,10 +14,7 @@ pub fn longer(pair: &Pair) -> Label {
 /// As [`longer`], but a tie if the lengths differ by at most `margin` Unicode scalar values.
 #[must_use]
 pub fn longer_by(pair: &Pair, margin: usize) -> Label {
-    let (length1, length2) = (
-        pair.response1.chars().count(),
-        pair.response2.chars().count(),
-    );
+    let (length1, length2) = (pair.response1.chars().count(), pair.response2.chars().count());
     if length1.abs_diff(length2) <= margin {
         Label::Tie
     } else {
@@ -84,9 +81,6 @@ mod tests {
 
     #[test]
     fn a_constant_judge_does_not_look() {
-        assert_eq!(
-            always(Label::Model2)(&pair("long enough", "")),
-            Label::Model2
-        );
+        assert_eq!(always(Label::Model2)(&pair("long enough", "")), Label::Model2);
     }
 }

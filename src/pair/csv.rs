@@ -59,11 +59,7 @@ fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
         .from_reader(bytes)
 }
 
-fn next(
-    reader: &mut csv::Reader<&[u8]>,
-    record: &mut ByteRecord,
-    intake: &Intake,
-) -> Result<bool, ReadError> {
+fn next(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord, intake: &Intake) -> Result<bool, ReadError> {
     reader
         .read_byte_record(record)
         .map_err(|error| intake.unreadable(error.into()))
@@ -83,9 +79,7 @@ fn columns(header: &ByteRecord) -> Result<Columns, Fault> {
     };
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) && !name.is_empty() {
-            return Err(Fault::RepeatedField {
-                field: name.clone(),
-            });
+            return Err(Fault::RepeatedField { field: name.clone() });
         }
     }
     let [query, response1, response2] = REQUIRED;

@@ -13,13 +13,8 @@ use super::{BadLines, Dataset, Format, read};
 pub fn demo() -> Dataset {
     let text = include_str!("../../prompts/demo.jsonl");
     let path = Path::new("prompts/demo.jsonl");
-    read::read_bytes(
-        path,
-        text.as_bytes(),
-        Some(Format::Llmeval2),
-        BadLines::Stop,
-    )
-    .expect("the built-in pairs can be read")
+    read::read_bytes(path, text.as_bytes(), Some(Format::Llmeval2), BadLines::Stop)
+        .expect("the built-in pairs can be read")
 }
 
 #[cfg(test)]
@@ -33,10 +28,7 @@ mod tests {
         let Dataset { pairs, name, .. } = demo();
         let taxonomy = Taxonomy::embedded();
         assert_eq!((pairs.len(), name.as_str()), (12, "demo"));
-        let choices: Vec<_> = pairs
-            .iter()
-            .map(|pair| taxonomy.family(&pair.dataset))
-            .collect();
+        let choices: Vec<_> = pairs.iter().map(|pair| taxonomy.family(&pair.dataset)).collect();
         assert!(choices.iter().all(|choice| choice.known == Known::Listed));
         assert_eq!(
             choices
@@ -53,12 +45,7 @@ mod tests {
                 .sum();
             assert!(length < 900, "row {} has {length} characters", pair.index);
         }
-        let count = |label| {
-            pairs
-                .iter()
-                .filter(|pair| pair.label == Some(label))
-                .count()
-        };
+        let count = |label| pairs.iter().filter(|pair| pair.label == Some(label)).count();
         assert_eq!(Label::ALL.map(count), [5, 5, 2]);
     }
 

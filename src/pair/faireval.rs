@@ -56,10 +56,7 @@ impl Files {
             path: dir.to_owned(),
             source,
         })?;
-        let find = |folder: &str,
-                    prefix: &str,
-                    suffix: &str|
-         -> Result<BTreeMap<String, PathBuf>, ReadError> {
+        let find = |folder: &str, prefix: &str, suffix: &str| -> Result<BTreeMap<String, PathBuf>, ReadError> {
             let mut found = BTreeMap::new();
             for place in [dir.join(folder), dir.to_owned()]
                 .into_iter()
@@ -71,13 +68,8 @@ impl Files {
                 };
                 for entry in std::fs::read_dir(&place).map_err(open)? {
                     let path = entry.map_err(open)?.path();
-                    let name = path
-                        .file_name()
-                        .and_then(|name| name.to_str())
-                        .unwrap_or_default();
-                    let middle = name
-                        .strip_prefix(prefix)
-                        .and_then(|rest| rest.strip_suffix(suffix));
+                    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    let middle = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
                     if let Some(middle) = middle.map(str::to_owned) {
                         found.insert(middle, path);
                     }
@@ -93,9 +85,7 @@ impl Files {
         let (compared, labels) = match (reviews.next(), reviews.next()) {
             (Some(only), None) => only,
             (None, _) => {
-                return Err(layout(
-                    "no `review_<model 1>_<model 2>_human.txt`".to_owned(),
-                ));
+                return Err(layout("no `review_<model 1>_<model 2>_human.txt`".to_owned()));
             }
             (Some((a, _)), Some((b, _))) => {
                 return Err(layout(format!(
@@ -106,15 +96,10 @@ impl Files {
         // Model names may contain underscores, so the split is found by the answers that exist.
         let models = answers.keys().find_map(|first| {
             let second = compared.strip_prefix(first.as_str())?.strip_prefix('_')?;
-            answers
-                .contains_key(second)
-                .then_some((first.as_str(), second))
+            answers.contains_key(second).then_some((first.as_str(), second))
         });
         let (first, second) = models.ok_or_else(|| {
-            let there: Vec<_> = answers
-                .keys()
-                .map(|model| format!("answer_{model}.jsonl"))
-                .collect();
+            let there: Vec<_> = answers.keys().map(|model| format!("answer_{model}.jsonl")).collect();
             layout(format!(
                 "no two answer files for the review of `{compared}`; present: {}",
                 list(&there)
@@ -152,18 +137,12 @@ fn label_of(model: &str) -> String {
 /// known to belong to its question.
 pub fn read(files: &Files, bad: BadLines) -> Result<Dataset, ReadError> {
     let mut hash = blake3::Hasher::new();
-    let [questions, answers1, answers2, labels] = [
-        &files.questions,
-        &files.answers1,
-        &files.answers2,
-        &files.labels,
-    ]
-    .map(|path| {
-        let bytes = open(path)?;
-        hash.update(&(bytes.len() as u64).to_le_bytes())
-            .update(&bytes);
-        Ok(bytes)
-    });
+    let [questions, answers1, answers2, labels] = [&files.questions, &files.answers1, &files.answers2, &files.labels]
+        .map(|path| {
+            let bytes = open(path)?;
+            hash.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+            Ok(bytes)
+        });
     let (questions, labels) = (questions?, labels?);
     let questions: Vec<_> = numbered(&questions).collect();
     let labels = label_lines(&labels);
@@ -218,11 +197,7 @@ pub fn read(files: &Files, bad: BadLines) -> Result<Dataset, ReadError> {
         intake.put(line, outcome)?;
     }
     for answers in [&answers1, &answers2] {
-        answers.check_asked(
-            &asked.keys().map(String::as_str).collect(),
-            files,
-            &mut intake,
-        )?;
+        answers.check_asked(&asked.keys().map(String::as_str).collect(), files, &mut intake)?;
     }
     if intake.pairs.is_empty() && intake.skipped.is_empty() {
         return Err(ReadError::Empty {
@@ -245,9 +220,7 @@ pub fn categories(questions: &Path) -> Result<BTreeMap<String, String>, ReadErro
             .and_then(|row| Ok((row.id(ID)?, row.text("category")?)))
     };
     numbered(&bytes)
-        .map(|(line, text)| {
-            entry(text).map_err(|fault| Intake::new(questions, BadLines::Stop).fatal(line, fault))
-        })
+        .map(|(line, text)| entry(text).map_err(|fault| Intake::new(questions, BadLines::Stop).fatal(line, fault)))
         .collect()
 }
 
@@ -259,10 +232,7 @@ impl Files {
             name if name == self.label1 => Ok(Label::Model1),
             name if name == self.label2 => Ok(Label::Model2),
             "TIE" => Ok(Label::Tie),
-            other => Err(Fault::unknown_label(
-                other,
-                &[&self.label1, &self.label2, "TIE"],
-            )),
+            other => Err(Fault::unknown_label(other, &[&self.label1, &self.label2, "TIE"])),
         }
     }
 }
@@ -310,12 +280,7 @@ impl<'a> Answers<'a> {
         })
     }
 
-    fn check_asked(
-        &self,
-        asked: &HashSet<&str>,
-        files: &Files,
-        intake: &mut Intake,
-    ) -> Result<(), ReadError> {
+    fn check_asked(&self, asked: &HashSet<&str>, files: &Files, intake: &mut Intake) -> Result<(), ReadError> {
         let mut unasked: Vec<_> = self
             .by_id
             .iter()

@@ -85,9 +85,7 @@ pub enum Fault {
         allowed: Vec<String>,
     },
     /// A CSV record with another number of cells than the header.
-    #[error(
-        "{found} cells, but the header has {expected}; quote cells that contain commas or line breaks"
-    )]
+    #[error("{found} cells, but the header has {expected}; quote cells that contain commas or line breaks")]
     CellCount {
         /// Cells of this record.
         found: usize,

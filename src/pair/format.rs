@@ -78,9 +78,7 @@ impl Format {
     /// As [`Format::detect`], for a file that has been read already.
     pub(super) fn of_content(path: &Path, bytes: &[u8]) -> Result<Self, ReadError> {
         if holds_nothing(bytes) {
-            return Err(ReadError::Empty {
-                path: path.to_owned(),
-            });
+            return Err(ReadError::Empty { path: path.to_owned() });
         }
         if path
             .extension()
@@ -91,14 +89,9 @@ impl Format {
         let seen = match first_sight(bytes) {
             Sight::Table => return Ok(Format::Csv),
             Sight::Array(row) if row.has(&llmbar::FIELDS) => return Ok(Format::LlmBar),
-            Sight::Array(row) => format!(
-                "a JSON array whose first item has the fields {}",
-                list(&row.names())
-            ),
+            Sight::Array(row) => format!("a JSON array whose first item has the fields {}", list(&row.names())),
             Sight::Object(row) if row.has(&judgebench::FIELDS) => return Ok(Format::JudgeBench),
-            Sight::Object(row)
-                if row.has(&llmeval2::FIELDS) && row.names().len() == llmeval2::FIELDS.len() =>
-            {
+            Sight::Object(row) if row.has(&llmeval2::FIELDS) && row.names().len() == llmeval2::FIELDS.len() => {
                 return Ok(Format::Llmeval2);
             }
             Sight::Object(row) if row.has(&jsonl::REQUIRED) => return Ok(Format::Jsonl),
@@ -124,13 +117,7 @@ impl Format {
         };
         let mut names = Vec::new();
         for entry in std::fs::read_dir(path).map_err(open)? {
-            names.push(
-                entry
-                    .map_err(open)?
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            names.push(entry.map_err(open)?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
         let more = if names.len() > 5 {
@@ -139,10 +126,7 @@ impl Format {
             String::new()
         };
         names.truncate(5);
-        let seen = format!(
-            "a directory without `question.jsonl` ({}{more})",
-            list(&names)
-        );
+        let seen = format!("a directory without `question.jsonl` ({}{more})", list(&names));
         Err(ReadError::Unrecognised {
             path: path.to_owned(),
             seen,
@@ -183,15 +167,10 @@ fn first_sight(bytes: &[u8]) -> Sight {
     if csv::has_header(without_bom(bytes)) {
         return Sight::Table;
     }
-    let first = lines(bytes)
-        .find(|line| !is_blank(line))
-        .unwrap_or_default();
+    let first = lines(bytes).find(|line| !is_blank(line)).unwrap_or_default();
     Sight::Other(match utf8(first) {
         Ok(text) if text.contains('\0') => "binary data".to_owned(),
-        Ok(text) => format!(
-            "text that starts with `{}`",
-            text.chars().take(40).collect::<String>()
-        ),
+        Ok(text) => format!("text that starts with `{}`", text.chars().take(40).collect::<String>()),
         Err(_) => "binary data or text that is not UTF-8".to_owned(),
     })
 }
@@ -217,9 +196,7 @@ impl FromStr for Format {
         let known = Format::ALL
             .into_iter()
             .find(|format| format.name().eq_ignore_ascii_case(name));
-        known.ok_or_else(|| UnknownFormat {
-            name: name.to_owned(),
-        })
+        known.ok_or_else(|| UnknownFormat { name: name.to_owned() })
     }
 }
 
@@ -245,9 +222,9 @@ mod tests {
     fn formats_are_told_apart_by_their_fields() {
         let own = r#"{"query":"","response1":"","response2":""}"#;
         let llmeval2 = r#"{"query":"","response1":"","response2":"","human":"TIE","dataset":"d"}"#;
-        let more =
-            r#"{"id":1,"query":"","response1":"","response2":"","human":"TIE","dataset":"d"}"#;
-        let judgebench = r#"{"pair_id":"","original_id":"","source":"","question":"","response_A":"","response_B":"","label":""}"#;
+        let more = r#"{"id":1,"query":"","response1":"","response2":"","human":"TIE","dataset":"d"}"#;
+        let judgebench =
+            r#"{"pair_id":"","original_id":"","source":"","question":"","response_A":"","response_B":"","label":""}"#;
         assert_eq!(seen("a", own), Ok(Format::Jsonl));
         assert_eq!(seen("a", llmeval2), Ok(Format::Llmeval2));
         assert_eq!(seen("a", more), Ok(Format::Jsonl));

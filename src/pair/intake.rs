@@ -77,9 +77,7 @@ impl Intake {
         for (index, line) in lines(bytes).enumerate().filter(|(_, line)| !is_blank(line)) {
             self.put(
                 index + 1,
-                utf8(line)
-                    .and_then(Row::parse)
-                    .and_then(|row| parse(index, &row)),
+                utf8(line).and_then(Row::parse).and_then(|row| parse(index, &row)),
             )?;
         }
         Ok(())
@@ -148,13 +146,7 @@ mod tests {
     #[test]
     fn a_file_has_the_same_lines_with_and_without_its_last_line_end_and_bom() {
         let expected: [&[u8]; 2] = [b"a", b"b"];
-        for file in [
-            &b"a\nb"[..],
-            b"a\nb\n",
-            b"a\r\nb\r\n",
-            b"\xEF\xBB\xBFa\nb\n",
-            b"a\r\nb",
-        ] {
+        for file in [&b"a\nb"[..], b"a\nb\n", b"a\r\nb\r\n", b"\xEF\xBB\xBFa\nb\n", b"a\r\nb"] {
             assert_eq!(split(file), expected);
         }
         assert!(split(b"").is_empty());

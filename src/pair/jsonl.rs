@@ -16,9 +16,7 @@ pub(super) const DEFAULT_DATASET: &str = "custom";
 
 /// The pair on line `index` (0-based).
 pub(super) fn pair(index: usize, row: &Row) -> Result<Pair, Fault> {
-    let label = LABEL
-        .iter()
-        .find_map(|field| Some((field, row.optional(field)?)));
+    let label = LABEL.iter().find_map(|field| Some((field, row.optional(field)?)));
     Ok(Pair {
         index,
         id: row.optional_id("id")?,

@@ -4,14 +4,7 @@ use super::row::Row;
 use super::{Fault, Label, Pair};
 
 /// The fields that are read; the published lines have more.
-pub(super) const FIELDS: [&str; 6] = [
-    "pair_id",
-    "source",
-    "question",
-    "response_A",
-    "response_B",
-    "label",
-];
+pub(super) const FIELDS: [&str; 6] = ["pair_id", "source", "question", "response_A", "response_B", "label"];
 
 /// The pair on line `index` (0-based); its `source` becomes the dataset.
 pub(super) fn pair(index: usize, row: &Row) -> Result<Pair, Fault> {

@@ -36,12 +36,7 @@ pub(super) fn read(bytes: &[u8], intake: &mut Intake) -> Result<(), ReadError> {
             Ok(item) => item,
             Err((line, fault)) => return Err(intake.fatal(line, fault)),
         };
-        intake.put(
-            line,
-            utf8(item)
-                .and_then(Row::parse)
-                .and_then(|row| pair(index, &row)),
-        )?;
+        intake.put(line, utf8(item).and_then(Row::parse).and_then(|row| pair(index, &row)))?;
         match walk.next_byte() {
             Some(b',') => walk.at += 1,
             Some(b']') => break,
@@ -168,11 +163,6 @@ impl<'a> Walk<'a> {
     /// 1-based column of the position, in bytes.
     fn column(&self) -> usize {
         let before = &self.bytes[..self.at.min(self.bytes.len())];
-        before.len()
-            - before
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |end| end + 1)
-            + 1
+        before.len() - before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1) + 1
     }
 }

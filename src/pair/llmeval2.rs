@@ -18,11 +18,7 @@ pub(super) fn pair(index: usize, row: &Row) -> Result<Pair, Fault> {
         dataset: row.text("dataset")?,
     };
     // After the required fields: a line with a mistyped name is better described by the name that is missing.
-    match row
-        .names()
-        .into_iter()
-        .find(|name| !FIELDS.contains(&name.as_str()))
-    {
+    match row.names().into_iter().find(|name| !FIELDS.contains(&name.as_str())) {
         Some(field) => Err(Fault::UnexpectedField {
             field,
             format: Format::Llmeval2,

@@ -70,9 +70,7 @@ pub(super) fn read_bytes(
 ) -> Result<Dataset, ReadError> {
     let format = format.map_or_else(|| Format::of_content(path, bytes), Ok)?;
     if holds_nothing(bytes) {
-        return Err(ReadError::Empty {
-            path: path.to_owned(),
-        });
+        return Err(ReadError::Empty { path: path.to_owned() });
     }
     let mut intake = Intake::new(path, bad);
     match format {
@@ -89,20 +87,13 @@ pub(super) fn read_bytes(
         }
     }
     if intake.pairs.is_empty() && intake.skipped.is_empty() {
-        return Err(ReadError::Empty {
-            path: path.to_owned(),
-        });
+        return Err(ReadError::Empty { path: path.to_owned() });
     }
     dataset(path, format, intake, blake3::hash(bytes))
 }
 
 /// Closes an intake that has seen at least one line.
-pub(super) fn dataset(
-    path: &Path,
-    format: Format,
-    intake: Intake,
-    hash: blake3::Hash,
-) -> Result<Dataset, ReadError> {
+pub(super) fn dataset(path: &Path, format: Format, intake: Intake, hash: blake3::Hash) -> Result<Dataset, ReadError> {
     let Intake { pairs, skipped, .. } = intake;
     if let (true, Some(first)) = (pairs.is_empty(), skipped.first()) {
         return Err(ReadError::NothingReadable {
@@ -134,8 +125,5 @@ fn name_of(path: &Path) -> String {
     } else {
         path.file_stem()
     };
-    name.map_or_else(
-        || "pairs".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    name.map_or_else(|| "pairs".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -37,19 +37,13 @@ impl<'de> Deserialize<'de> for Row {
 impl Row {
     /// Reads one object; the text must hold nothing else.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let row: Row = serde_json::from_str(text).map_err(|error| {
-            match serde_json::from_str::<Value>(text) {
-                Ok(value) => Fault::NotObject {
-                    found: kind(&value),
-                },
-                Err(_) => not_json(&error),
-            }
+        let row: Row = serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Value>(text) {
+            Ok(value) => Fault::NotObject { found: kind(&value) },
+            Err(_) => not_json(&error),
         })?;
         for (i, (name, _)) in row.fields.iter().enumerate() {
             if row.fields[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Fault::RepeatedField {
-                    field: name.clone(),
-                });
+                return Err(Fault::RepeatedField { field: name.clone() });
             }
         }
         Ok(row)
@@ -95,9 +89,7 @@ impl Row {
 
     /// The text of a string field that may be absent.
     pub fn optional_text(&self, field: &'static str) -> Result<Option<String>, Fault> {
-        self.optional(field)
-            .map(|value| text_of(field, value))
-            .transpose()
+        self.optional(field).map(|value| text_of(field, value)).transpose()
     }
 
     /// An id: a string or an integer.
@@ -107,9 +99,7 @@ impl Row {
 
     /// An id that may be absent.
     pub fn optional_id(&self, field: &'static str) -> Result<Option<String>, Fault> {
-        self.optional(field)
-            .map(|value| id_of(field, value))
-            .transpose()
+        self.optional(field).map(|value| id_of(field, value)).transpose()
     }
 }
 
@@ -152,9 +142,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 /// The parser's message without its own "at line 1 column 7": the line of the file is known better, the column is a field.
 pub(super) fn not_json(error: &serde_json::Error) -> Fault {
     let full = error.to_string();
-    let what = full
-        .rsplit_once(" at line ")
-        .map_or(full.as_str(), |(what, _)| what);
+    let what = full.rsplit_once(" at line ").map_or(full.as_str(), |(what, _)| what);
     Fault::NotJson {
         what: what.to_owned(),
         column: error.column(),

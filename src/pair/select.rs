@@ -56,11 +56,7 @@ impl Selection {
     pub fn apply(&self, pairs: &mut Vec<Pair>) -> Result<(), SelectError> {
         if !self.datasets.is_empty() {
             let present: BTreeSet<&str> = pairs.iter().map(|pair| pair.dataset.as_str()).collect();
-            if let Some(name) = self
-                .datasets
-                .iter()
-                .find(|name| !present.contains(name.as_str()))
-            {
+            if let Some(name) = self.datasets.iter().find(|name| !present.contains(name.as_str())) {
                 let present = present.into_iter().map(str::to_owned).collect();
                 return Err(SelectError::UnknownDataset {
                     name: name.clone(),
@@ -181,10 +177,7 @@ mod tests {
             }
         }
         // 600 expected each, standard deviation sqrt(2000 · 0.3 · 0.7) ≈ 20.5; the bounds are five of them.
-        assert!(
-            hits.iter().all(|hits| (498..=702).contains(hits)),
-            "{hits:?}"
-        );
+        assert!(hits.iter().all(|hits| (498..=702).contains(hits)), "{hits:?}");
     }
 
     #[test]

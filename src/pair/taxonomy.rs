@@ -124,9 +124,7 @@ impl Taxonomy {
     /// The abilities that the dataset tests; a dataset may have several, or none.
     #[must_use]
     pub fn abilities(&self, dataset: &str) -> &[String] {
-        self.datasets
-            .get(dataset)
-            .map_or(&[], |entry| &entry.abilities)
+        self.datasets.get(dataset).map_or(&[], |entry| &entry.abilities)
     }
 
     /// Every listed dataset with its family, sorted by name; for checking that the families exist.
@@ -188,42 +186,20 @@ mod tests {
     fn the_abilities_are_the_proposed_mapping_of_spec_section_9() {
         let taxonomy = Taxonomy::embedded();
         let of = |ability: &str| -> Vec<&str> {
-            let has = |dataset: &&str| {
-                taxonomy
-                    .abilities(dataset)
-                    .iter()
-                    .any(|there| there == ability)
-            };
-            taxonomy
-                .listed()
-                .map(|(dataset, _)| dataset)
-                .filter(has)
-                .collect()
+            let has = |dataset: &&str| taxonomy.abilities(dataset).iter().any(|there| there == ability);
+            taxonomy.listed().map(|(dataset, _)| dataset).filter(has).collect()
         };
-        assert_eq!(
-            of("Induction and Summarization"),
-            ["summarizefeedback", "summeval"]
-        );
+        assert_eq!(of("Induction and Summarization"), ["summarizefeedback", "summeval"]);
         assert_eq!(of("Knowledge QA"), ["eli5", "shp", "webgpt"]);
         assert_eq!(
             of("Multilingual"),
-            [
-                "reward-aira-portuguese",
-                "rlhf-reward-chinese",
-                "rlhf-reward-russian"
-            ]
+            ["reward-aira-portuguese", "rlhf-reward-chinese", "rlhf-reward-russian"]
         );
         assert_eq!(of("Harmlessness"), ["hh-rlhf", "pku-saferlhf"]);
-        assert_eq!(
-            of("Dialogue"),
-            ["hh-rlhf", "mt-bench", "rlhf-reward-russian"]
-        );
+        assert_eq!(of("Dialogue"), ["hh-rlhf", "mt-bench", "rlhf-reward-russian"]);
         assert_eq!(of("Text Composition"), ["bagel", "openmeva"]);
         assert_eq!(of("Logical Reasoning"), ["code-contests", "hellaswag"]);
-        assert_eq!(
-            of("Semantic Understanding"),
-            ["bagel", "hellaswag", "openmeva"]
-        );
+        assert_eq!(of("Semantic Understanding"), ["bagel", "hellaswag", "openmeva"]);
         assert_eq!(
             taxonomy
                 .listed()
@@ -237,11 +213,7 @@ mod tests {
     fn a_users_file_is_read_and_its_mistakes_are_reported_with_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.toml");
-        std::fs::write(
-            &path,
-            "default_family = \"code\"\n[datasets.law]\nfamily = \"legal\"\n",
-        )
-        .unwrap();
+        std::fs::write(&path, "default_family = \"code\"\n[datasets.law]\nfamily = \"legal\"\n").unwrap();
         let mine = Taxonomy::load(&path).unwrap();
         assert_eq!(mine.family("law").family, "legal");
         assert_eq!(
@@ -252,26 +224,13 @@ mod tests {
             }
         );
 
-        std::fs::write(
-            &path,
-            "default_family = \"qa\"\n[datasets.law]\nfamliy = \"qa\"\n",
-        )
-        .unwrap();
+        std::fs::write(&path, "default_family = \"qa\"\n[datasets.law]\nfamliy = \"qa\"\n").unwrap();
         let error = Taxonomy::load(&path).unwrap_err();
-        assert!(
-            error.to_string().contains("mine.toml` is not a taxonomy"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("mine.toml` is not a taxonomy"), "{error}");
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(
-            cause.contains("line 3") && cause.contains("famliy"),
-            "{cause}"
-        );
+        assert!(cause.contains("line 3") && cause.contains("famliy"), "{cause}");
 
         let error = Taxonomy::load(&dir.path().join("absent.toml")).unwrap_err();
-        assert!(
-            error.to_string().contains("cannot read the taxonomy"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("cannot read the taxonomy"), "{error}");
     }
 }

@@ -41,9 +41,7 @@ pub enum PromptError {
         detail: String,
     },
     /// Two families claim one dataset.
-    #[error(
-        "families `{first}` and `{second}` both name the dataset `{dataset}`: take it out of one of them"
-    )]
+    #[error("families `{first}` and `{second}` both name the dataset `{dataset}`: take it out of one of them")]
     DatasetTwice {
         /// The dataset.
         dataset: String,
@@ -88,9 +86,7 @@ pub enum PromptError {
         known: String,
     },
     /// A template does not show both candidates.
-    #[error(
-        "template `{template}` of `{path}` does not show both candidates: use `start`, or `first` and `second`"
-    )]
+    #[error("template `{template}` of `{path}` does not show both candidates: use `start`, or `first` and `second`")]
     CandidateLost {
         /// The layout's file.
         path: PathBuf,
@@ -127,9 +123,7 @@ pub enum RenderError {
         role: String,
     },
     /// The nonce occurs in a candidate.
-    #[error(
-        "nonce `{nonce}` occurs in the text to judge: derive it from that text with `Nonce::for_pair`"
-    )]
+    #[error("nonce `{nonce}` occurs in the text to judge: derive it from that text with `Nonce::for_pair`")]
     NonceInText {
         /// The nonce.
         nonce: String,
@@ -164,8 +158,6 @@ pub enum RenderError {
 
 /// The 1-based line at which a TOML error begins.
 pub(super) fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
-    let before = span
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
+    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
     1 + before.matches('\n').count()
 }

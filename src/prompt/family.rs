@@ -110,22 +110,17 @@ impl Family {
             ("candidate.label", &family.candidate.label),
             ("candidate.plural", &family.candidate.plural),
         ];
-        let context = family.context.iter().flat_map(|context| {
-            [
-                ("context.label", &context.label),
-                ("context.phrase", &context.phrase),
-            ]
-        });
+        let context = family
+            .context
+            .iter()
+            .flat_map(|context| [("context.label", &context.label), ("context.phrase", &context.phrase)]);
         let empty = wording
             .into_iter()
             .chain(context)
             .find(|(_, text)| text.trim().is_empty());
         let detail = if let Some((key, _)) = empty {
             format!("`{key}` is empty: give it words")
-        } else if family.close == super::roles::OPEN
-            || family.close.is_alphanumeric()
-            || family.close.is_whitespace()
-        {
+        } else if family.close == super::roles::OPEN || family.close.is_alphanumeric() || family.close.is_whitespace() {
             format!(
                 "`close` is `{}`: choose a sign other than `$`, a letter, a digit or a space",
                 family.close
@@ -147,8 +142,7 @@ mod tests {
     const GOOD: &str = include_str!("../../prompts/families/code.toml");
 
     fn read(text: &str) -> Result<Family, String> {
-        Family::from_toml(Path::new("my/families/code.toml"), text)
-            .map_err(|error| error.to_string())
+        Family::from_toml(Path::new("my/families/code.toml"), text).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -159,12 +153,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_file_and_line() {
-        let error = read(&GOOD.replace("[delimited]", "colour = \"red\"\n[delimited]"))
-            .expect_err("unknown key");
-        assert!(
-            error.starts_with("cannot read `my/families/code.toml:"),
-            "{error}"
-        );
+        let error = read(&GOOD.replace("[delimited]", "colour = \"red\"\n[delimited]")).expect_err("unknown key");
+        assert!(error.starts_with("cannot read `my/families/code.toml:"), "{error}");
         assert!(error.contains("colour"), "{error}");
     }
 

@@ -9,9 +9,7 @@ use super::PromptError;
 use super::error::line_of;
 
 /// The structure of a prompt; its templates are in `layouts/<name>.toml`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// Shared text first, what is specific to one neuron last: prefixes of the prompts of a pair can be computed once.
@@ -48,9 +46,7 @@ impl Layout {
 
     /// All names, for messages.
     pub(super) fn names() -> String {
-        Self::ALL
-            .map(|layout| format!("`{}`", layout.name()))
-            .join(", ")
+        Self::ALL.map(|layout| format!("`{}`", layout.name())).join(", ")
     }
 }
 
@@ -87,9 +83,7 @@ impl Template {
                 "open",
                 "close",
             ],
-            Template::Judge => &[
-                "family", "query", "first", "second", "nonce", "start", "role",
-            ],
+            Template::Judge => &["family", "query", "first", "second", "nonce", "start", "role"],
             Template::Deeper => &[
                 "family",
                 "query",
@@ -148,10 +142,7 @@ pub(super) struct LayoutFile {
 
 impl LayoutFile {
     pub fn from_toml(path: &Path, text: &str) -> Result<(Layout, Self), PromptError> {
-        let name = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let layout = Layout::ALL
             .into_iter()
             .find(|layout| layout.name() == name)

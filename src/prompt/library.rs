@@ -11,8 +11,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use super::layout::{LayoutFile, RolesSystem};
 use super::render::template_name;
 use super::{
-    Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, RenderError, Rendered,
-    Shown, Template,
+    Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, RenderError, Rendered, Shown, Template,
 };
 
 /// A file of the program, with the path that it has in the sources.
@@ -69,17 +68,15 @@ impl Prompts {
 
     /// The family of this name.
     pub fn family(&self, name: &str) -> Result<&Family, PromptError> {
-        self.families
-            .get(name)
-            .ok_or_else(|| PromptError::UnknownFamily {
-                name: name.to_owned(),
-                known: self
-                    .families
-                    .keys()
-                    .map(|name| format!("`{name}`"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
+        self.families.get(name).ok_or_else(|| PromptError::UnknownFamily {
+            name: name.to_owned(),
+            known: self
+                .families
+                .keys()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
     }
 
     /// The family that names this dataset (spec table 2.1), `qa` for unknown datasets.
@@ -119,9 +116,7 @@ impl Prompts {
         if let Some(dir) = overrides {
             let (family_dir, layout_dir) = (dir.join("families"), dir.join("layouts"));
             if !family_dir.is_dir() && !layout_dir.is_dir() {
-                return Err(PromptError::NoOverrides {
-                    path: dir.to_owned(),
-                });
+                return Err(PromptError::NoOverrides { path: dir.to_owned() });
             }
             for_each_toml(&family_dir, add_family)?;
             for_each_toml(&layout_dir, add_layout)?;
@@ -143,12 +138,7 @@ impl Prompts {
     }
 
     /// Compiles a layout's templates and checks that they use no slot that they are not given.
-    fn compile(
-        &mut self,
-        layout: Layout,
-        path: &Path,
-        file: &LayoutFile,
-    ) -> Result<(), PromptError> {
+    fn compile(&mut self, layout: Layout, path: &Path, file: &LayoutFile) -> Result<(), PromptError> {
         for (template, source) in file.templates() {
             let name = template_name(layout, template);
             let failed = |error: &minijinja::Error| PromptError::Template {
@@ -160,12 +150,8 @@ impl Prompts {
             self.templates
                 .add_template_owned(name.clone(), source.to_owned())
                 .map_err(|error| failed(&error))?;
-            let compiled = self
-                .templates
-                .get_template(&name)
-                .map_err(|error| failed(&error))?;
-            let mut unknown: Vec<String> =
-                compiled.undeclared_variables(false).into_iter().collect();
+            let compiled = self.templates.get_template(&name).map_err(|error| failed(&error))?;
+            let mut unknown: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
             unknown.retain(|slot| !template.slots().contains(&slot.as_str()));
             unknown.sort_unstable();
             if let Some(slot) = unknown.into_iter().next() {
@@ -217,16 +203,10 @@ impl Prompts {
                 Angles::Limited(NonZeroUsize::MIN),
                 Angles::Limited(NonZeroUsize::MAX),
             ] {
-                trials.push((
-                    Template::Roles,
-                    self.roles(layout, family, &shown, &nonce, angles),
-                ));
+                trials.push((Template::Roles, self.roles(layout, family, &shown, &nonce, angles)));
             }
             for role in [None, Some("angle")] {
-                trials.push((
-                    Template::Judge,
-                    self.judge(layout, family, &shown, &nonce, role),
-                ));
+                trials.push((Template::Judge, self.judge(layout, family, &shown, &nonce, role)));
                 for (history, defects) in [
                     (&alone, Defects::Fixed),
                     (&alone, Defects::Reproduce),
@@ -240,9 +220,7 @@ impl Prompts {
             }
             for (template, trial) in trials {
                 match trial {
-                    Ok(prompt)
-                        if prompt.user.contains(shown.first)
-                            && prompt.user.contains(shown.second) => {}
+                    Ok(prompt) if prompt.user.contains(shown.first) && prompt.user.contains(shown.second) => {}
                     Ok(_) => {
                         return Err(PromptError::CandidateLost {
                             path: path.to_owned(),
@@ -250,10 +228,7 @@ impl Prompts {
                         });
                     }
                     Err(RenderError::Template {
-                        template,
-                        line,
-                        detail,
-                        ..
+                        template, line, detail, ..
                     }) => {
                         return Err(PromptError::Template {
                             path: path.to_owned(),
@@ -303,10 +278,7 @@ fn check_datasets(families: &BTreeMap<String, Family>) -> Result<(), PromptError
 }
 
 /// Hands every TOML file of a folder over, in the order of their names; a folder that is absent has none.
-fn for_each_toml(
-    dir: &Path,
-    mut read: impl FnMut(&Path, &str) -> Result<(), PromptError>,
-) -> Result<(), PromptError> {
+fn for_each_toml(dir: &Path, mut read: impl FnMut(&Path, &str) -> Result<(), PromptError>) -> Result<(), PromptError> {
     if !dir.is_dir() {
         return Ok(());
     }
@@ -318,10 +290,7 @@ fn for_each_toml(
     for entry in fs::read_dir(dir).map_err(failed(dir))? {
         paths.push(entry.map_err(failed(dir))?.path());
     }
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "toml")
-    });
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort_unstable();
     for path in paths {
         let text = fs::read_to_string(&path).map_err(failed(&path))?;

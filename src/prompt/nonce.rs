@@ -29,11 +29,7 @@ impl Nonce {
         }
         let mut attempt = 0_u64;
         loop {
-            let digest = hasher
-                .clone()
-                .update(&attempt.to_le_bytes())
-                .finalize()
-                .to_hex();
+            let digest = hasher.clone().update(&attempt.to_le_bytes()).finalize().to_hex();
             let extra = usize::try_from(attempt / ATTEMPTS_PER_LENGTH).unwrap_or(usize::MAX);
             let length = SHORT.saturating_add(extra).min(digest.len());
             let code = &digest[..length];
@@ -84,10 +80,7 @@ mod tests {
         assert_eq!(forward, Nonce::for_pair(1, &["q", "b", "a"]));
         assert_ne!(forward, Nonce::for_pair(2, &["q", "a", "b"]));
         assert_ne!(forward, Nonce::for_pair(1, &["q", "a", "c"]));
-        assert_ne!(
-            Nonce::for_pair(1, &["ab", "c"]),
-            Nonce::for_pair(1, &["a", "bc"])
-        );
+        assert_ne!(Nonce::for_pair(1, &["ab", "c"]), Nonce::for_pair(1, &["a", "bc"]));
         assert!(forward.as_str().len() >= 6);
     }
 
@@ -97,11 +90,8 @@ mod tests {
         let mut state = 1_u64;
         let text: String = (0..400_000)
             .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                char::from_digit(u32::try_from(state >> 60).expect("four bits"), 16)
-                    .expect("a hexadecimal digit")
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from_digit(u32::try_from(state >> 60).expect("four bits"), 16).expect("a hexadecimal digit")
             })
             .collect();
         assert!(Nonce::for_pair(3, &[&text]).is_absent_from(&[&text]));

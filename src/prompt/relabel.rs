@@ -8,9 +8,8 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// ASCII word boundaries on purpose: in "Assistant 1的回答" the name ends at the digit, in "Assistant 12" it does not.
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u:\b)(Assistant[ \u{a0}]+)([12])(?-u:\b)").expect("a tested pattern")
-});
+static NAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?-u:\b)(Assistant[ \u{a0}]+)([12])(?-u:\b)").expect("a tested pattern"));
 
 /// Exchanges the two names in one pass. Doing it twice gives the text back, whatever the text.
 ///

@@ -4,10 +4,7 @@ use minijinja::{Value, context};
 
 use super::layout::RolesSystem;
 use super::roles::OPEN;
-use super::{
-    Angles, Defects, Family, History, Layout, Nonce, Prompts, RenderError, Rendered, Shown,
-    Template,
-};
+use super::{Angles, Defects, Family, History, Layout, Nonce, Prompts, RenderError, Rendered, Shown, Template};
 
 /// The key of a template among all templates of all layouts.
 pub(super) fn template_name(layout: Layout, template: Template) -> String {
@@ -86,11 +83,7 @@ impl Prompts {
         if !history.members.is_sorted_by(|a, b| a.number < b.number) {
             return Err(RenderError::MembersOutOfOrder { numbers: numbers() });
         }
-        let Some(own) = history
-            .members
-            .iter()
-            .find(|member| member.number == history.own)
-        else {
+        let Some(own) = history.members.iter().find(|member| member.number == history.own) else {
             return Err(RenderError::OwnNotVisible {
                 own: history.own,
                 numbers: numbers(),
@@ -129,17 +122,10 @@ impl Prompts {
     }
 
     fn has(&self, layout: Layout, template: Template) -> bool {
-        self.templates
-            .get_template(&template_name(layout, template))
-            .is_ok()
+        self.templates.get_template(&template_name(layout, template)).is_ok()
     }
 
-    fn render(
-        &self,
-        layout: Layout,
-        template: Template,
-        values: Value,
-    ) -> Result<String, RenderError> {
+    fn render(&self, layout: Layout, template: Template, values: Value) -> Result<String, RenderError> {
         let failed = |error: minijinja::Error| RenderError::Template {
             layout,
             template,
@@ -200,11 +186,9 @@ impl<'a> Page<'a> {
     }
 
     fn finish(self, own: Value) -> Result<Rendered, RenderError> {
-        let user = self.prompts.render(
-            self.layout,
-            self.template,
-            context! { ..own, ..self.values },
-        )?;
+        let user = self
+            .prompts
+            .render(self.layout, self.template, context! { ..own, ..self.values })?;
         Ok(Rendered {
             system: Some(self.system),
             user,

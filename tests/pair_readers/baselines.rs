@@ -10,10 +10,7 @@ fn the_longer_response_gives_the_published_confusion() {
         [[572, 471, 7], [440, 575, 6], [237, 241, 4]]
     );
     let with_margin = confusion(pairs, |pair| baseline::longer_by(pair, 20));
-    assert_eq!(
-        with_margin,
-        [[484, 371, 195], [357, 484, 180], [195, 191, 96]]
-    );
+    assert_eq!(with_margin, [[484, 371, 195], [357, 484, 180], [195, 191, 96]]);
     assert_eq!(
         confusion(pairs, baseline::shorter),
         [[471, 572, 7], [575, 440, 6], [241, 237, 4]]

@@ -5,10 +5,7 @@ use crate::*;
 #[test]
 fn the_published_directory_gives_80_labelled_pairs() {
     let Dataset {
-        pairs,
-        format,
-        name,
-        ..
+        pairs, format, name, ..
     } = &*FAIREVAL;
     assert_eq!(
         (*format, name.as_str(), pairs.len()),
@@ -16,16 +13,10 @@ fn the_published_directory_gives_80_labelled_pairs() {
     );
     assert_eq!(label_counts(pairs), [41, 25, 14]);
     for (i, pair) in pairs.iter().enumerate() {
-        assert_eq!(
-            (pair.index, pair.id.clone()),
-            (i, Some((i + 1).to_string()))
-        );
+        assert_eq!((pair.index, pair.id.clone()), (i, Some((i + 1).to_string())));
         assert_eq!(pair.dataset, "faireval");
     }
-    assert_eq!(
-        pairs[0].query,
-        "How can I improve my time management skills?"
-    );
+    assert_eq!(pairs[0].query, "How can I improve my time management skills?");
     let median = |length: fn(&Pair) -> usize| {
         let mut lengths: Vec<_> = pairs.iter().map(length).collect();
         lengths.sort_unstable();
@@ -83,40 +74,25 @@ fn small() -> tempfile::TempDir {
         "{\"question_id\":7,\"text\":\"b7\"}\n{\"question_id\":8,\"text\":\"b8\"}\n",
     );
     write("answer/answer_my.jsonl", "");
-    write(
-        "review/review_gpt-4_my_model_human.txt",
-        "GPT4\r\nMYMODEL\r\n",
-    );
+    write("review/review_gpt-4_my_model_human.txt", "GPT4\r\nMYMODEL\r\n");
     dir
 }
 
 fn message(dir: &tempfile::TempDir) -> String {
     let error = read(dir.path(), BadLines::Stop).unwrap_err();
-    error
-        .to_string()
-        .replace(&dir.path().display().to_string(), "DIR")
+    error.to_string().replace(&dir.path().display().to_string(), "DIR")
 }
 
 #[test]
 fn answers_are_joined_by_id_and_labels_named_after_the_models() {
     let dir = small();
     let dataset = read(dir.path(), BadLines::Stop).unwrap();
-    let texts = |pair: &Pair| {
-        [
-            pair.query.clone(),
-            pair.response1.clone(),
-            pair.response2.clone(),
-        ]
-    };
+    let texts = |pair: &Pair| [pair.query.clone(), pair.response1.clone(), pair.response2.clone()];
     assert_eq!(texts(&dataset.pairs[0]), ["q7", "a7", "b7"]);
     assert_eq!(texts(&dataset.pairs[1]), ["q8", "a8", "b8"]);
     assert_eq!(label_counts(&dataset.pairs), [1, 1, 0]);
     let before = dataset.blake3;
-    std::fs::write(
-        dir.path().join("review/review_gpt-4_my_model_human.txt"),
-        "GPT4\nTIE",
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("review/review_gpt-4_my_model_human.txt"), "GPT4\nTIE").unwrap();
     let after = read(dir.path(), BadLines::Stop).unwrap();
     assert_eq!(after.pairs[1].label, Some(Label::Tie));
     assert_ne!(after.blake3, before);
@@ -133,10 +109,7 @@ fn what_does_not_fit_together_is_reported_with_file_and_line() {
     insta::assert_snapshot!(message(&dir), @"lines in `DIR/review/review_gpt-4_my_model_human.txt`: 1, questions in `DIR/question.jsonl`: 2; line i labels question i, so there must be as many");
     change(review, "GPT4\nTIE");
 
-    change(
-        "answer/answer_my_model.jsonl",
-        "{\"question_id\":7,\"text\":\"b7\"}\n",
-    );
+    change("answer/answer_my_model.jsonl", "{\"question_id\":7,\"text\":\"b7\"}\n");
     insta::assert_snapshot!(message(&dir), @"DIR/question.jsonl:2: question 8 has no answer in `DIR/answer/answer_my_model.jsonl`");
     change(
         "answer/answer_my_model.jsonl",
@@ -148,10 +121,7 @@ fn what_does_not_fit_together_is_reported_with_file_and_line() {
         "{\"question_id\":8,\"text\":\"\"}\n{\"question_id\":7,\"text\":\"\"}\n{\"question_id\":9,\"text\":\"\"}",
     );
     insta::assert_snapshot!(message(&dir), @"DIR/answer/answer_my_model.jsonl:3: answer to question 9, which is not in `DIR/question.jsonl`");
-    change(
-        "answer/answer_my_model.jsonl",
-        "{\"question_id\":8.5,\"text\":\"\"}\n",
-    );
+    change("answer/answer_my_model.jsonl", "{\"question_id\":8.5,\"text\":\"\"}\n");
     insta::assert_snapshot!(message(&dir), @"DIR/answer/answer_my_model.jsonl:1: field `question_id` is a fractional number, expected a string or an integer");
     change(
         "answer/answer_my_model.jsonl",
@@ -165,9 +135,9 @@ fn what_does_not_fit_together_is_reported_with_file_and_line() {
     insta::assert_snapshot!(message(&dir), @"DIR/question.jsonl:2: `question_id` 7 stands on line 1 too; ids must be unique");
     let error = faireval::categories(&dir.path().join("question.jsonl")).unwrap_err();
     assert!(
-        error.to_string().ends_with(
-            "question.jsonl:1: missing field `category`; present: `question_id`, `text`"
-        )
+        error
+            .to_string()
+            .ends_with("question.jsonl:1: missing field `category`; present: `question_id`, `text`")
     );
 
     std::fs::remove_file(dir.path().join("answer/answer_my_model.jsonl")).unwrap();
@@ -188,16 +158,9 @@ fn skipping_leaves_out_the_questions_that_cannot_be_paired() {
     .unwrap();
     let dataset = read(dir.path(), BadLines::Skip).unwrap();
     assert_eq!(indices(&dataset.pairs, |_| true), [1]);
-    let faults: Vec<_> = dataset
-        .skipped
-        .iter()
-        .map(|bad| (bad.line, &bad.fault))
-        .collect();
+    let faults: Vec<_> = dataset.skipped.iter().map(|bad| (bad.line, &bad.fault)).collect();
     assert!(
-        matches!(
-            faults[..],
-            [(1, Fault::NotJson { .. }), (1, Fault::NoAnswer { .. })]
-        ),
+        matches!(faults[..], [(1, Fault::NotJson { .. }), (1, Fault::NoAnswer { .. })]),
         "{faults:?}"
     );
 }

@@ -31,14 +31,8 @@ fn the_published_file_has_its_rows_labels_and_order() {
         (pairs[1].dataset.as_str(), pairs[1].label),
         ("rlhf-reward-chinese", Some(Label::Model2))
     );
-    assert_eq!(
-        (pairs[3].dataset.as_str(), pairs[3].query.as_str()),
-        ("mt-bench", "")
-    );
-    let changes = pairs
-        .windows(2)
-        .filter(|two| two[0].dataset != two[1].dataset)
-        .count();
+    assert_eq!((pairs[3].dataset.as_str(), pairs[3].query.as_str()), ("mt-bench", ""));
+    let changes = pairs.windows(2).filter(|two| two[0].dataset != two[1].dataset).count();
     assert_eq!(changes, 2374);
 }
 
@@ -52,12 +46,7 @@ fn the_hash_is_that_of_the_file() {
 #[test]
 fn counts_families_and_task_types_per_dataset_are_those_of_table_2_1() {
     let table = [
-        (
-            "bagel",
-            [80, 80, 15],
-            "data-to-text",
-            "Data-to-Text Generation",
-        ),
+        ("bagel", [80, 80, 15], "data-to-text", "Data-to-Text Generation"),
         ("code-contests", [21, 24, 0], "code", "Programming"),
         ("eli5", [77, 72, 0], "qa", "Open-domain QA"),
         ("hellaswag", [81, 79, 0], "nli", "Commonsense NLI"),
@@ -65,21 +54,11 @@ fn counts_families_and_task_types_per_dataset_are_those_of_table_2_1() {
         ("mt-bench", [71, 72, 132], "multi-dialogue", "Dialogue"),
         ("openmeva", [67, 51, 127], "story", "Story Generation"),
         ("pku-saferlhf", [80, 80, 0], "safety", "Open-domain QA"),
-        (
-            "reward-aira-portuguese",
-            [80, 80, 0],
-            "qa",
-            "Open-domain QA",
-        ),
+        ("reward-aira-portuguese", [80, 80, 0], "qa", "Open-domain QA"),
         ("rlhf-reward-chinese", [80, 80, 0], "qa", "Open-domain QA"),
         ("rlhf-reward-russian", [77, 83, 0], "dialogue", "Dialogue"),
         ("shp", [80, 80, 0], "qa", "Open-domain QA"),
-        (
-            "summarizefeedback",
-            [80, 80, 122],
-            "summary",
-            "Text Summarization",
-        ),
+        ("summarizefeedback", [80, 80, 122], "summary", "Text Summarization"),
         ("summeval", [27, 30, 34], "summary", "Text Summarization"),
         ("webgpt", [76, 63, 52], "qa", "Retrieval QA"),
     ];
@@ -92,10 +71,7 @@ fn counts_families_and_task_types_per_dataset_are_those_of_table_2_1() {
         assert!(!taxonomy.abilities(dataset).is_empty(), "{dataset}");
     }
     assert_eq!(
-        table
-            .iter()
-            .flat_map(|(_, labels, ..)| labels)
-            .sum::<usize>(),
+        table.iter().flat_map(|(_, labels, ..)| labels).sum::<usize>(),
         pairs.len()
     );
 }
@@ -106,9 +82,7 @@ fn rows_per_family_and_task_type_are_those_of_the_specification() {
     let mut families: BTreeMap<&str, usize> = BTreeMap::new();
     let mut task_types: BTreeMap<&str, usize> = BTreeMap::new();
     for pair in &LLMEVAL2.pairs {
-        *families
-            .entry(taxonomy.family(&pair.dataset).family)
-            .or_default() += 1;
+        *families.entry(taxonomy.family(&pair.dataset).family).or_default() += 1;
         *task_types
             .entry(taxonomy.task_type(&pair.dataset).unwrap())
             .or_default() += 1;
@@ -151,14 +125,8 @@ fn no_text_is_changed_by_reading() {
     let spaced = |pair: &&Pair| pair.response1.starts_with(' ') && pair.response2.starts_with(' ');
     assert!(of(pairs, "summarizefeedback").iter().all(spaced));
     // One of 280 hh-rlhf responses starts with a newline instead.
-    let odd: Vec<_> = of(pairs, "hh-rlhf")
-        .into_iter()
-        .filter(|pair| !spaced(pair))
-        .collect();
-    assert_eq!(
-        odd.iter().map(|pair| pair.index).collect::<Vec<_>>(),
-        [2196]
-    );
+    let odd: Vec<_> = of(pairs, "hh-rlhf").into_iter().filter(|pair| !spaced(pair)).collect();
+    assert_eq!(odd.iter().map(|pair| pair.index).collect::<Vec<_>>(), [2196]);
     assert!(odd[0].response1.starts_with('\n') && odd[0].response2.starts_with(' '));
     for pair in of(pairs, "hh-rlhf") {
         assert!(
@@ -168,15 +136,9 @@ fn no_text_is_changed_by_reading() {
         );
     }
     for pair in of(pairs, "code-contests") {
-        assert!(
-            pair.query.starts_with("Description: ") && pair.query.ends_with(char::is_whitespace)
-        );
+        assert!(pair.query.starts_with("Description: ") && pair.query.ends_with(char::is_whitespace));
     }
-    assert!(
-        of(pairs, "bagel")
-            .iter()
-            .all(|pair| pair.query.starts_with("inform("))
-    );
+    assert!(of(pairs, "bagel").iter().all(|pair| pair.query.starts_with("inform(")));
     // An escaped backslash followed by these letters is no escape of a character.
     let latex = |row: usize| pairs[row].query.matches("\\under").count();
     assert_eq!([latex(1525), latex(2113)], [3, 8]);
@@ -191,9 +153,7 @@ fn the_anomalies_are_found_where_the_specification_saw_them() {
     let blank = indices(pairs, anomalies::has_blank_response);
     assert_eq!(
         blank,
-        [
-            570, 676, 785, 838, 887, 970, 1123, 1329, 1756, 2033, 2076, 2381, 2427
-        ]
+        [570, 676, 785, 838, 887, 970, 1123, 1329, 1756, 2033, 2076, 2381, 2427]
     );
     assert_eq!(pairs[2427].response1, "\n");
     assert!(anomalies::is_blank(&pairs[887].response2));
@@ -229,11 +189,7 @@ fn the_longest_row_is_2215_with_14341_characters() {
             .iter()
             .sum()
     };
-    let longest = LLMEVAL2
-        .pairs
-        .iter()
-        .max_by_key(|pair| length(pair))
-        .unwrap();
+    let longest = LLMEVAL2.pairs.iter().max_by_key(|pair| length(pair)).unwrap();
     assert_eq!((longest.index, length(longest)), (2215, 14_341));
 }
 
@@ -251,10 +207,7 @@ fn a_sample_of_200_keeps_the_share_of_every_dataset_and_label() {
         let all = label_counts(of(&LLMEVAL2.pairs, dataset));
         for (all, some) in all.into_iter().zip(label_counts(of(&some, dataset))) {
             let exact = all as f64 * 200.0 / 2553.0;
-            assert!(
-                (some as f64 - exact).abs() < 1.0,
-                "{dataset}: {some} of {exact}"
-            );
+            assert!((some as f64 - exact).abs() < 1.0, "{dataset}: {some} of {exact}");
         }
     }
 }

@@ -15,14 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use widedeep::pair::{
-    self, BadLines, Dataset, Fault, Format, Label, Pair, ReadError, Sample, Selection, Source,
-    Taxonomy, anomalies, baseline, faireval,
+    self, BadLines, Dataset, Fault, Format, Label, Pair, ReadError, Sample, Selection, Source, Taxonomy, anomalies,
+    baseline, faireval,
 };
 
 fn shared(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
     assert!(
         path.exists(),
         "this test needs `{}`, which is not part of the project",
@@ -32,9 +30,7 @@ fn shared(name: &str) -> PathBuf {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 fn read(path: &Path, bad: BadLines) -> Result<Dataset, ReadError> {
@@ -49,22 +45,14 @@ fn read(path: &Path, bad: BadLines) -> Result<Dataset, ReadError> {
 
 static LLMEVAL2: LazyLock<Dataset> =
     LazyLock::new(|| read(&shared("llmeval2/LLMEval2_benchmark.json"), BadLines::Stop).unwrap());
-static FAIREVAL: LazyLock<Dataset> =
-    LazyLock::new(|| read(&shared("faireval"), BadLines::Stop).unwrap());
+static FAIREVAL: LazyLock<Dataset> = LazyLock::new(|| read(&shared("faireval"), BadLines::Stop).unwrap());
 
 fn indices(pairs: &[Pair], keep: impl Fn(&Pair) -> bool) -> Vec<usize> {
-    pairs
-        .iter()
-        .filter(|pair| keep(pair))
-        .map(|pair| pair.index)
-        .collect()
+    pairs.iter().filter(|pair| keep(pair)).map(|pair| pair.index).collect()
 }
 
 fn of<'a>(pairs: &'a [Pair], dataset: &str) -> Vec<&'a Pair> {
-    pairs
-        .iter()
-        .filter(|pair| pair.dataset == dataset)
-        .collect()
+    pairs.iter().filter(|pair| pair.dataset == dataset).collect()
 }
 
 fn label_counts<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> [usize; 3] {

@@ -8,9 +8,7 @@ fn message(name: &str, format: Option<Format>, content: impl AsRef<[u8]>) -> Str
     let path = dir.path().join(name);
     std::fs::write(&path, content).unwrap();
     let error = pair::read(&Source { path, format }, BadLines::Stop).unwrap_err();
-    error
-        .to_string()
-        .replace(&format!("{}/", dir.path().display()), "")
+    error.to_string().replace(&format!("{}/", dir.path().display()), "")
 }
 
 #[test]
@@ -123,10 +121,6 @@ fn a_last_cell_that_ends_in_a_closed_quote_is_whole() {
     let path = dir.path().join("own.csv");
     for last in ["b", "\"b\"", "\"b \"\"c\"\"\"", "5\" pipe", "\"\""] {
         std::fs::write(&path, format!("query,response1,response2\nq,a,{last}")).unwrap();
-        assert_eq!(
-            read(&path, BadLines::Stop).unwrap().pairs.len(),
-            1,
-            "{last}"
-        );
+        assert_eq!(read(&path, BadLines::Stop).unwrap().pairs.len(), 1, "{last}");
     }
 }

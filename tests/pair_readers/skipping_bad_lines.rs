@@ -14,14 +14,7 @@ fn bad_lines_are_counted_and_the_others_keep_their_indices() {
     let dataset = skipping("a.json", &format!("oops\n{good}\n\n{{}}\n{good}\n")).unwrap();
     assert_eq!(dataset.format, Format::Llmeval2);
     assert_eq!(indices(&dataset.pairs, |_| true), [1, 4]);
-    assert_eq!(
-        dataset
-            .skipped
-            .iter()
-            .map(|bad| bad.line)
-            .collect::<Vec<_>>(),
-        [1, 4]
-    );
+    assert_eq!(dataset.skipped.iter().map(|bad| bad.line).collect::<Vec<_>>(), [1, 4]);
     assert!(
         dataset.skipped[1]
             .to_string()
@@ -32,10 +25,7 @@ fn bad_lines_are_counted_and_the_others_keep_their_indices() {
 #[test]
 fn bad_records_and_items_are_skipped_too() {
     let csv = skipping("a.csv", "query,response1,response2\nq,a\nq,a,b\n").unwrap();
-    assert_eq!(
-        (indices(&csv.pairs, |_| true), csv.skipped[0].line),
-        (vec![1], 2)
-    );
+    assert_eq!((indices(&csv.pairs, |_| true), csv.skipped[0].line), (vec![1], 2));
     let array = std::fs::read_to_string(fixture("llmbar.json"))
         .unwrap()
         .replace("\"label\": 1", "\"label\": null");
@@ -51,10 +41,7 @@ fn broken_json_in_an_array_cannot_be_skipped() {
     let array = std::fs::read_to_string(fixture("llmbar.json"))
         .unwrap()
         .replacen("\"label\": 2", "\"label\" 2", 1);
-    assert!(matches!(
-        skipping("a.json", &array),
-        Err(ReadError::Malformed(_))
-    ));
+    assert!(matches!(skipping("a.json", &array), Err(ReadError::Malformed(_))));
 }
 
 #[test]

@@ -80,9 +80,7 @@ impl Reading {
 }
 
 /// One cell of the aggregation grid, written `method/layers/reading`: `mean/all/argmax`, `vote-call/last/expected`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Cell {
     /// How scores become a decision.
@@ -133,9 +131,7 @@ impl FromStr for Cell {
         Self::grid()
             .into_iter()
             .find(|cell| cell.to_string() == text)
-            .ok_or_else(|| CellError {
-                text: text.to_owned(),
-            })
+            .ok_or_else(|| CellError { text: text.to_owned() })
     }
 }
 
@@ -253,13 +249,7 @@ mod tests {
 
     #[test]
     fn a_wrong_cell_is_told_what_to_write() {
-        for text in [
-            "",
-            "mean",
-            "mean/all",
-            "vote/all/argmax",
-            "mean/all/argmax/",
-        ] {
+        for text in ["", "mean", "mean/all", "vote/all/argmax", "mean/all/argmax/"] {
             let message = text.parse::<Cell>().unwrap_err().to_string();
             assert!(
                 message.contains("`vote-neuron`") && message.contains("`last`"),
@@ -277,15 +267,9 @@ mod tests {
     #[test]
     fn a_margin_is_never_negative() {
         let minus = Score::from_f64(-0.1).unwrap();
-        assert_eq!(
-            Margin::new(minus),
-            Err(MarginError::Negative { points: minus })
-        );
+        assert_eq!(Margin::new(minus), Err(MarginError::Negative { points: minus }));
         assert!("-0.1".parse::<Margin>().is_err());
         assert!(serde_json::from_str::<Margin>("-0.1").is_err());
-        assert_eq!(
-            serde_json::from_str::<Margin>("0.05").unwrap(),
-            "0.05".parse().unwrap()
-        );
+        assert_eq!(serde_json::from_str::<Margin>("0.05").unwrap(), "0.05".parse().unwrap());
     }
 }

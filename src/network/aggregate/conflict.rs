@@ -48,10 +48,7 @@ pub struct Conflict {
 impl Conflict {
     /// How many of [`Conflict::neurons`] changed their verdict with the order.
     pub fn conflicting(&self) -> usize {
-        self.neurons
-            .iter()
-            .filter(|neuron| neuron.conflicts())
-            .count()
+        self.neurons.iter().filter(|neuron| neuron.conflicts()).count()
     }
 
     /// The mean score by position: (shown first, shown second), as a pair; `None` without scores.

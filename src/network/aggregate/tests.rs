@@ -61,10 +61,7 @@ fn votes(layers: &[Layer]) -> Vec<Vote> {
 }
 
 fn pair(score1: f64, score2: f64) -> ScorePair {
-    ScorePair::new(
-        Score::from_f64(score1).unwrap(),
-        Score::from_f64(score2).unwrap(),
-    )
+    ScorePair::new(Score::from_f64(score1).unwrap(), Score::from_f64(score2).unwrap())
 }
 
 fn decide(layers: &[Layer], cell: &str) -> Decision {
@@ -83,10 +80,7 @@ fn tallied(layers: &[Layer], cell: &str) -> (usize, usize, usize) {
 
 /// Sums in points over all layers, or over the last.
 fn sums(layers: &[Layer]) -> (f64, f64) {
-    let sum: PairSum = votes(layers)
-        .iter()
-        .filter_map(|vote| vote.argmax)
-        .collect();
+    let sum: PairSum = votes(layers).iter().filter_map(|vote| vote.argmax).collect();
     let (sum1, sum2) = sum.millionths();
     (sum1 as f64 / 1e6, sum2 as f64 / 1e6)
 }
@@ -186,10 +180,8 @@ fn example_c_is_decided_by_one_outlier_in_the_mean_and_not_in_the_vote() {
 
 #[test]
 fn a_margin_makes_a_tie_of_means_no_further_apart_than_itself() {
-    let decide = |margin: &str| {
-        aggregate(&votes(C), Cell::default(), margin.parse().unwrap())
-            .map(|decision| decision.label)
-    };
+    let decide =
+        |margin: &str| aggregate(&votes(C), Cell::default(), margin.parse().unwrap()).map(|decision| decision.label);
     assert_eq!(decide("0.05"), Some(Label::Tie));
     // The difference is 0.5/12 = 0.0416666…: a margin one millionth below does not reach it, and none is lost to rounding.
     assert_eq!(decide("0.041666"), Some(Label::Model1));
@@ -288,24 +280,14 @@ fn each_reading_decides_on_its_own_scores() {
 
 #[test]
 fn nothing_decides_nothing() {
-    let unread: Vec<Vote> = votes(B)
-        .into_iter()
-        .map(|vote| Vote {
-            argmax: None,
-            ..vote
-        })
-        .collect();
+    let unread: Vec<Vote> = votes(B).into_iter().map(|vote| Vote { argmax: None, ..vote }).collect();
     for cell in Cell::grid() {
         assert_eq!(aggregate(&[], cell, Margin::default()), None);
         assert_eq!(aggregate(&unread, cell, Margin::default()), None);
         assert_eq!(tally(&[], cell, Margin::default()), None);
     }
     let mean = Cell::default();
-    assert_eq!(
-        tally(&votes(A), mean, Margin::default()),
-        None,
-        "a mean has no votes"
-    );
+    assert_eq!(tally(&votes(A), mean, Margin::default()), None, "a mean has no votes");
 }
 
 #[test]
@@ -316,12 +298,7 @@ fn the_last_layer_is_the_last_that_has_scores() {
             vote.argmax = None;
         }
     }
-    let decision = aggregate(
-        &votes,
-        "mean/last/argmax".parse().unwrap(),
-        Margin::default(),
-    )
-    .unwrap();
+    let decision = aggregate(&votes, "mean/last/argmax".parse().unwrap(), Margin::default()).unwrap();
     assert_eq!(
         decision,
         Decision {
@@ -374,10 +351,7 @@ fn conflict_averages_samples_before_it_compares_orders() {
     let found = conflict(&votes, Reading::Argmax);
     assert_eq!((found.neurons.len(), found.conflicting()), (1, 0));
     assert_eq!(conflict(&[], Reading::Argmax), Conflict::default());
-    assert_eq!(
-        conflict(&[], Reading::Argmax).first_position_preference(),
-        None
-    );
+    assert_eq!(conflict(&[], Reading::Argmax).first_position_preference(), None);
 }
 
 fn any_pair() -> impl Strategy<Value = ScorePair> {
@@ -397,11 +371,7 @@ fn any_votes() -> impl Strategy<Value = Vec<Vote>> {
     let vote = vote.prop_map(|(layer, neuron, forward, sample, argmax, expected)| Vote {
         layer,
         neuron,
-        order: if forward {
-            Order::Forward
-        } else {
-            Order::Swapped
-        },
+        order: if forward { Order::Forward } else { Order::Swapped },
         sample,
         argmax,
         expected,
@@ -410,8 +380,7 @@ fn any_votes() -> impl Strategy<Value = Vec<Vote>> {
 }
 
 fn any_margin() -> impl Strategy<Value = Margin> {
-    (0_u8..8)
-        .prop_map(|tenths| Margin::new(Score::from_f64(f64::from(tenths) / 10.).unwrap()).unwrap())
+    (0_u8..8).prop_map(|tenths| Margin::new(Score::from_f64(f64::from(tenths) / 10.).unwrap()).unwrap())
 }
 
 proptest! {

@@ -9,17 +9,12 @@ use super::{Assistant, Decimal, ParseFailure, Parsed, snippet};
 /// Label and number of both assistants. ASCII digits only: the published code's `\d` also takes others (oracle 14.1).
 static SCORES: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     ["1", "2"].map(|number| {
-        Regex::new(&format!(
-            r"Score of (?:the )?Assistant {number}:\s*([0-9.]+)"
-        ))
-        .expect("a tested pattern")
+        Regex::new(&format!(r"Score of (?:the )?Assistant {number}:\s*([0-9.]+)")).expect("a tested pattern")
     })
 });
 
 static LABELS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
-    ["1", "2"].map(|number| {
-        Regex::new(&format!("Score of (?:the )?Assistant {number}:")).expect("a tested pattern")
-    })
+    ["1", "2"].map(|number| Regex::new(&format!("Score of (?:the )?Assistant {number}:")).expect("a tested pattern"))
 });
 
 /// The first score of each assistant, anywhere in the reply, unchecked for range; case matters.
@@ -39,12 +34,10 @@ fn score(reply: &str, assistant: Assistant) -> Result<Decimal, ParseFailure> {
     };
     if let Some(found) = SCORES[index].captures(reply) {
         let run = &found[1];
-        return run
-            .parse::<Decimal>()
-            .map_err(|_| ParseFailure::NotANumber {
-                assistant,
-                text: snippet(run),
-            });
+        return run.parse::<Decimal>().map_err(|_| ParseFailure::NotANumber {
+            assistant,
+            text: snippet(run),
+        });
     }
     Err(match LABELS[index].find(reply) {
         Some(label) => ParseFailure::NotANumber {
@@ -63,23 +56,14 @@ mod tests {
 
     /// The rows of oracle 14.1 with what the published rule makes of them; `None` is unparsable.
     const ROWS: [(&str, Option<(&str, &str)>); 21] = [
-        (
-            "Score of Assistant 1: 8\nScore of Assistant 2: 7",
-            Some(("8", "7")),
-        ),
+        ("Score of Assistant 1: 8\nScore of Assistant 2: 7", Some(("8", "7"))),
         (
             "Score of the Assistant 1: 8.5\nScore of the Assistant 2: 9/10",
             Some(("8.5", "9")),
         ),
-        (
-            "Score of Assistant 1: 7.\nScore of Assistant 2: 6.",
-            Some(("7", "6")),
-        ),
+        ("Score of Assistant 1: 7.\nScore of Assistant 2: 6.", Some(("7", "6"))),
         ("Score of Assistant 1: 8.5.\nScore of Assistant 2: 7", None),
-        (
-            "**Score of Assistant 1:** 8\n**Score of Assistant 2:** 7",
-            None,
-        ),
+        ("**Score of Assistant 1:** 8\n**Score of Assistant 2:** 7", None),
         ("Score of Assistant 1: **8**\nScore of Assistant 2: 7", None),
         ("Score of Assistant 1: <8>\nScore of Assistant 2: <7>", None),
         ("score of assistant 1: 8\nscore of assistant 2: 7", None),
@@ -92,27 +76,15 @@ mod tests {
              Score of Assistant 2: 2",
             Some(("4", "6")),
         ),
-        (
-            "Score of Assistant 2: 5\nScore of Assistant 1: 3",
-            Some(("3", "5")),
-        ),
+        ("Score of Assistant 2: 5\nScore of Assistant 1: 3", Some(("3", "5"))),
         ("Score of Assistant 1: N/A\nScore of Assistant 2: 7", None),
         ("Score of Assistant 1: -2\nScore of Assistant 2: 7", None),
         ("Score of Assistant 1: ...\nScore of Assistant 2: 7", None),
-        (
-            "Score of Assistant 1: 85\nScore of Assistant 2: 7",
-            Some(("85", "7")),
-        ),
+        ("Score of Assistant 1: 85\nScore of Assistant 2: 7", Some(("85", "7"))),
         ("Score of Assistant 1 : 8\nScore of Assistant 2 : 7", None),
         ("Score of Assistant 1: 8", None),
-        (
-            "Score of Assistant 1: 8,5\nScore of Assistant 2: 7",
-            Some(("8", "7")),
-        ),
-        (
-            "Score of Assistant 1: .5\nScore of Assistant 2: 7",
-            Some(("0.5", "7")),
-        ),
+        ("Score of Assistant 1: 8,5\nScore of Assistant 2: 7", Some(("8", "7"))),
+        ("Score of Assistant 1: .5\nScore of Assistant 2: 7", Some(("0.5", "7"))),
         ("Score of Assistant 1: ٧\nScore of Assistant 2: 7", None),
         (
             "Evaluation evidence: none\nScore of Assistant 1: 0\nScore of Assistant 2: 0",

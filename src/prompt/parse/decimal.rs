@@ -56,15 +56,10 @@ impl FromStr for Decimal {
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let empty = whole.is_empty() && fraction.is_empty();
-        let (whole, fraction) = (
-            whole.trim_start_matches('0'),
-            fraction.trim_end_matches('0'),
-        );
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
         let fits = whole.len() <= MOST_DIGITS && fraction.len() <= MOST_DIGITS;
         if empty || !fits || !digits(whole) || !digits(fraction) {
-            return Err(NotDecimal {
-                text: text.to_owned(),
-            });
+            return Err(NotDecimal { text: text.to_owned() });
         }
         let zero = whole.is_empty() && fraction.is_empty();
         let sign = if minus && !zero { "-" } else { "" };
@@ -112,10 +107,7 @@ mod tests {
             ("-1.0", "-1"),
             ("0", "0"),
         ] {
-            assert_eq!(
-                written.parse::<Decimal>().expect(written).as_str(),
-                canonical
-            );
+            assert_eq!(written.parse::<Decimal>().expect(written).as_str(), canonical);
         }
     }
 

@@ -44,31 +44,19 @@ mod tests {
                 "Because.\nScore of the Assistant 1: 8\nScore of the Assistant 2: 9\n",
                 None,
             ),
-            (
-                "Score of the Assistant 1: 8/10\nScore of the Assistant 2: 9/10",
-                None,
-            ),
+            ("Score of the Assistant 1: 8/10\nScore of the Assistant 2: 9/10", None),
             ("8\n9", Some(("8", "9"))),
             (
                 "Score of the Assistant 1: 8  \nScore of the Assistant 2: 9  ",
                 Some(("8", "9")),
             ),
-            (
-                "Score of the Assistant 1: 8\n\nScore of the Assistant 2: 9",
-                None,
-            ),
+            ("Score of the Assistant 1: 8\n\nScore of the Assistant 2: 9", None),
             (
                 "Score of the Assistant 2: 3\nScore of the Assistant 1: 8",
                 Some(("3", "8")),
             ),
-            (
-                "Score of the Assistant 1: nan\nScore of the Assistant 2: 9",
-                None,
-            ),
-            (
-                "Score of the Assistant 1: -1\nScore of the Assistant 2: 9",
-                None,
-            ),
+            ("Score of the Assistant 1: nan\nScore of the Assistant 2: 9", None),
+            ("Score of the Assistant 1: -1\nScore of the Assistant 2: 9", None),
             ("Score of the Assistant 1: 8", None),
         ];
         for (reply, expected) in rows {
@@ -83,10 +71,7 @@ mod tests {
     #[test]
     fn minus_one_is_a_failure_for_the_first_assistant_only() {
         assert_eq!(parse("x: -1.0\ny: 9"), Err(ParseFailure::Sentinel));
-        assert_eq!(
-            parse("x: 9\ny: -1").map(|parsed| parsed.score2.to_f64()),
-            Ok(-1.0)
-        );
+        assert_eq!(parse("x: 9\ny: -1").map(|parsed| parsed.score2.to_f64()), Ok(-1.0));
     }
 
     proptest! {

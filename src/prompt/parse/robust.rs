@@ -13,14 +13,12 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The number at the beginning of a text: a point or a comma before at most two decimals, or a point before more.
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^-?(?:[0-9]+(?:\.[0-9]+|,[0-9]{1,2})?|\.[0-9]+)").expect("a tested pattern")
-});
+static NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^-?(?:[0-9]+(?:\.[0-9]+|,[0-9]{1,2})?|\.[0-9]+)").expect("a tested pattern"));
 
 /// What may follow: the end of the decoration, then "/10" or "out of 10".
 static SCALE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^[*_`>)\]]*(?:\s*/\s*10(?:\.0)?[*_`>)\]]*|[ \t]+out[ \t]+of[ \t]+10)?")
-        .expect("a tested pattern")
+    Regex::new(r"(?i)^[*_`>)\]]*(?:\s*/\s*10(?:\.0)?[*_`>)\]]*|[ \t]+out[ \t]+of[ \t]+10)?").expect("a tested pattern")
 });
 
 /// A label that is followed by something with digits.
@@ -44,11 +42,7 @@ pub fn parse(reply: &str) -> Result<Parsed, ParseFailure> {
     let Some((a, b)) = last_touching_pair(&found).or_else(|| last_distant_pair(&found)) else {
         return Err(missing(&found, without_number));
     };
-    let (one, two) = if a.assistant == Assistant::One {
-        (a, b)
-    } else {
-        (b, a)
-    };
+    let (one, two) = if a.assistant == Assistant::One { (a, b) } else { (b, a) };
     Ok(Parsed {
         score1: in_range(one)?,
         score2: in_range(two)?,
@@ -94,26 +88,15 @@ fn read_number(assistant: Assistant, rest: &str) -> Option<(Result<Decimal, Pars
     let Some(number) = NUMBER.find(rest) else {
         // Digits of other scripts are a number that cannot be used.
         let line = rest.find('\n').unwrap_or(rest.len());
-        return rest
-            .starts_with(char::is_numeric)
-            .then(|| (Err(malformed()), line));
+        return rest.starts_with(char::is_numeric).then(|| (Err(malformed()), line));
     };
-    let scale = SCALE
-        .find(&rest[number.end()..])
-        .map_or(0, |scale| scale.end());
+    let scale = SCALE.find(&rest[number.end()..]).map_or(0, |scale| scale.end());
     let end = number.end() + scale;
     if continues(&rest[end..]) {
         // The rest of the line belongs to what cannot be read, so that the line still touches the next one.
         return Some((Err(malformed()), rest.find('\n').unwrap_or(rest.len())));
     }
-    Some((
-        number
-            .as_str()
-            .replace(',', ".")
-            .parse()
-            .map_err(|_| malformed()),
-        end,
-    ))
+    Some((number.as_str().replace(',', ".").parse().map_err(|_| malformed()), end))
 }
 
 /// Whether what follows a number makes it another one: `8th`, `8.5.5`, `1,000`, `8-9`, `85%`, `8/5`.
@@ -156,10 +139,7 @@ fn last_distant_pair(found: &[Found]) -> Option<(&Found, &Found)> {
 }
 
 fn missing(found: &[Found], without_number: [Option<String>; 2]) -> ParseFailure {
-    for (assistant, text) in [Assistant::One, Assistant::Two]
-        .into_iter()
-        .zip(without_number)
-    {
+    for (assistant, text) in [Assistant::One, Assistant::Two].into_iter().zip(without_number) {
         if !found.iter().any(|score| score.assistant == assistant) {
             return match text {
                 Some(text) => ParseFailure::NotANumber { assistant, text },
@@ -197,11 +177,7 @@ mod tests {
 
     fn check(rows: &[(&str, &str, &str)]) {
         for (reply, one, two) in rows {
-            assert_eq!(
-                scores(reply),
-                Ok(((*one).to_owned(), (*two).to_owned())),
-                "{reply:?}"
-            );
+            assert_eq!(scores(reply), Ok(((*one).to_owned(), (*two).to_owned())), "{reply:?}");
         }
     }
 
@@ -214,37 +190,13 @@ mod tests {
                 "8.5",
                 "9",
             ),
-            (
-                "Score of Assistant 1: 7.\nScore of Assistant 2: 6.",
-                "7",
-                "6",
-            ),
-            (
-                "Score of Assistant 1: 8.5.\nScore of Assistant 2: 7",
-                "8.5",
-                "7",
-            ),
-            (
-                "**Score of Assistant 1:** 8\n**Score of Assistant 2:** 7",
-                "8",
-                "7",
-            ),
-            (
-                "Score of Assistant 1: **8**\nScore of Assistant 2: 7",
-                "8",
-                "7",
-            ),
-            (
-                "Score of Assistant 1: <8>\nScore of Assistant 2: <7>",
-                "8",
-                "7",
-            ),
+            ("Score of Assistant 1: 7.\nScore of Assistant 2: 6.", "7", "6"),
+            ("Score of Assistant 1: 8.5.\nScore of Assistant 2: 7", "8.5", "7"),
+            ("**Score of Assistant 1:** 8\n**Score of Assistant 2:** 7", "8", "7"),
+            ("Score of Assistant 1: **8**\nScore of Assistant 2: 7", "8", "7"),
+            ("Score of Assistant 1: <8>\nScore of Assistant 2: <7>", "8", "7"),
             ("score of assistant 1: 8\nscore of assistant 2: 7", "8", "7"),
-            (
-                "Score of Assistant 1:\n\n  9\nScore of Assistant 2:\t3",
-                "9",
-                "3",
-            ),
+            ("Score of Assistant 1:\n\n  9\nScore of Assistant 2:\t3", "9", "3"),
             (
                 "At first Score of Assistant 1: 4 and Score of Assistant 2: 6, but on reflection Score of Assistant 1: 9 and \
                  Score of Assistant 2: 2",
@@ -252,16 +204,8 @@ mod tests {
                 "2",
             ),
             ("Score of Assistant 2: 5\nScore of Assistant 1: 3", "3", "5"),
-            (
-                "Score of Assistant 1 : 8\nScore of Assistant 2 : 7",
-                "8",
-                "7",
-            ),
-            (
-                "Score of Assistant 1: 8,5\nScore of Assistant 2: 7",
-                "8.5",
-                "7",
-            ),
+            ("Score of Assistant 1 : 8\nScore of Assistant 2 : 7", "8", "7"),
+            ("Score of Assistant 1: 8,5\nScore of Assistant 2: 7", "8.5", "7"),
         ]);
     }
 
@@ -294,35 +238,20 @@ mod tests {
                 assistant: Assistant::Two
             })
         );
-        assert_eq!(
-            parse("nothing"),
-            Err(ParseFailure::NoLabel { assistant: one })
-        );
+        assert_eq!(parse("nothing"), Err(ParseFailure::NoLabel { assistant: one }));
     }
 
     #[test]
     fn replies_that_fairevals_reader_drops_or_confuses_are_read_by_their_labels() {
         check(&[
-            (
-                "Score of the Assistant 1: 8\nScore of the Assistant 2: 9\n",
-                "8",
-                "9",
-            ),
+            ("Score of the Assistant 1: 8\nScore of the Assistant 2: 9\n", "8", "9"),
             (
                 "Score of the Assistant 1: 8/10\nScore of the Assistant 2: 9/10",
                 "8",
                 "9",
             ),
-            (
-                "Score of the Assistant 1: 8\n\nScore of the Assistant 2: 9",
-                "8",
-                "9",
-            ),
-            (
-                "Score of the Assistant 2: 3\nScore of the Assistant 1: 8",
-                "8",
-                "3",
-            ),
+            ("Score of the Assistant 1: 8\n\nScore of the Assistant 2: 9", "8", "9"),
+            ("Score of the Assistant 2: 3\nScore of the Assistant 1: 8", "8", "3"),
         ]);
         assert!(parse("8\n9").is_err());
         assert!(parse("Score of the Assistant 1: nan\nScore of the Assistant 2: 9").is_err());
@@ -331,20 +260,11 @@ mod tests {
 
     #[test]
     fn the_last_complete_pair_counts() {
-        let pair =
-            |a: &str, b: &str| format!("Score of Assistant 1: {a}\nScore of Assistant 2: {b}\n");
+        let pair = |a: &str, b: &str| format!("Score of Assistant 1: {a}\nScore of Assistant 2: {b}\n");
         // The skeleton repeated after the scores is not a pair.
-        check(&[(
-            &format!("{}{}", pair("8", "7"), pair("<number>", "<number>")),
-            "8",
-            "7",
-        )]);
+        check(&[(&format!("{}{}", pair("8", "7"), pair("<number>", "<number>")), "8", "7")]);
         // A reply cut off after it began again.
-        check(&[(
-            &format!("{}Score of Assistant 1: 9", pair("4", "6")),
-            "4",
-            "6",
-        )]);
+        check(&[(&format!("{}Score of Assistant 1: 9", pair("4", "6")), "4", "6")]);
         check(&[(
             &format!("{}On reflection, Score of Assistant 1: 9", pair("4", "6")),
             "4",
@@ -352,10 +272,7 @@ mod tests {
         )]);
         // A single score quoted before, of the same or the other assistant.
         check(&[(
-            &format!(
-                "A colleague's Score of Assistant 2: 5 is low.\n{}",
-                pair("8", "7")
-            ),
+            &format!("A colleague's Score of Assistant 2: 5 is low.\n{}", pair("8", "7")),
             "8",
             "7",
         )]);
@@ -387,15 +304,9 @@ mod tests {
                 "1",
             ),
             ("Score of Assistant 1: 8, Score of Assistant 2: 7", "8", "7"),
-            (
-                "Score of Assistant 1： 8\r\nScore of Assistant 2： 7\r\n",
-                "8",
-                "7",
-            ),
+            ("Score of Assistant 1： 8\r\nScore of Assistant 2： 7\r\n", "8", "7"),
         ]);
-        for first in [
-            "8/100", "8 / 5", "80%", "8-9", "8th", "1,000", "8.5.5", "8²", "8/10/2",
-        ] {
+        for first in ["8/100", "8 / 5", "80%", "8-9", "8th", "1,000", "8.5.5", "8²", "8/10/2"] {
             let reply = format!("Score of Assistant 1: {first}\nScore of Assistant 2: 7");
             assert!(
                 matches!(

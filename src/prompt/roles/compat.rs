@@ -42,11 +42,7 @@ mod tests {
                 '&',
                 &["Accuracy", "Relevance", "Tone"],
             ),
-            (
-                "It costs $5. $Accuracy& and $Tone&",
-                '&',
-                &["5. $Accuracy", "Tone"],
-            ),
+            ("It costs $5. $Accuracy& and $Tone&", '&', &["5. $Accuracy", "Tone"]),
             ("$Accuracy&$&", '&', &["Accuracy", ""]),
             ("$$x$$ $Accuracy&", '&', &["$x$$ $Accuracy"]),
             ("Accuracy, Tone", '&', &[]),

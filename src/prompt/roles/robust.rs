@@ -18,12 +18,10 @@ const MOST_BARE_WORDS: usize = 5;
 const EXAMPLES: [&str; 2] = ["name", "name: what it looks at"];
 
 /// A numbered or bulleted line.
-static ITEM: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)^[ \t]*(?:\d{1,2}[.)]|[-*•])[ \t]+(\S.*)$").expect("a tested pattern")
-});
+static ITEM: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^[ \t]*(?:\d{1,2}[.)]|[-*•])[ \t]+(\S.*)$").expect("a tested pattern"));
 /// What ends the name in such a line; markdown may close in front of it.
-static NAME_END: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"[:：]| [-–—] |[–—]").expect("a tested pattern"));
+static NAME_END: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[:：]| [-–—] |[–—]").expect("a tested pattern"));
 
 /// The angles of view in a reply, in order, at most `cap` of them.
 ///
@@ -73,8 +71,7 @@ fn listed(reply: &str) -> Vec<String> {
                 cleaned(&item[..end.start()])
             } else {
                 let bare = cleaned(item);
-                let sentence = bare.ends_with(['.', '?', '!', ',', ';'])
-                    || bare.split(' ').count() > MOST_BARE_WORDS;
+                let sentence = bare.ends_with(['.', '?', '!', ',', ';']) || bare.split(' ').count() > MOST_BARE_WORDS;
                 if sentence {
                     return None;
                 }
@@ -117,11 +114,7 @@ mod tests {
                 '&',
                 &["Accuracy", "Relevance", "Tone"],
             ),
-            (
-                "It costs $5. $Accuracy& and $Tone&",
-                '&',
-                &["Accuracy", "Tone"],
-            ),
+            ("It costs $5. $Accuracy& and $Tone&", '&', &["Accuracy", "Tone"]),
             ("$Accuracy&$&", '&', &["Accuracy"]),
             ("$$x$$ $Accuracy&", '&', &["Accuracy"]),
             ("Accuracy, Tone", '&', &[]),
@@ -141,14 +134,8 @@ mod tests {
     #[test]
     fn repetitions_in_other_case_are_dropped_and_the_order_is_kept_under_a_cap() {
         let reply = "$Tone& $ACCURACY& $accuracy& $tone& $Depth& $Style&";
-        assert_eq!(
-            parse(reply, '&', None),
-            ["Tone", "ACCURACY", "Depth", "Style"]
-        );
-        assert_eq!(
-            parse(reply, '&', NonZeroUsize::new(3)),
-            ["Tone", "ACCURACY", "Depth"]
-        );
+        assert_eq!(parse(reply, '&', None), ["Tone", "ACCURACY", "Depth", "Style"]);
+        assert_eq!(parse(reply, '&', NonZeroUsize::new(3)), ["Tone", "ACCURACY", "Depth"]);
     }
 
     #[test]
@@ -175,19 +162,9 @@ mod tests {
             + ": too long";
         assert_eq!(
             parse(&reply, '&', None),
-            [
-                "Accuracy",
-                "Clarity",
-                "Depth",
-                "Tone",
-                "Fluency",
-                "Relevance"
-            ]
+            ["Accuracy", "Clarity", "Depth", "Tone", "Fluency", "Relevance"]
         );
-        assert_eq!(
-            parse("1. Clarity: easy\n2. $Accuracy&: right", '&', None),
-            ["Accuracy"]
-        );
+        assert_eq!(parse("1. Clarity: easy\n2. $Accuracy&: right", '&', None), ["Accuracy"]);
     }
 
     proptest! {

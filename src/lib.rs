@@ -1,5 +1,6 @@
 //! widedeep
 pub mod agreement;
+pub mod chat;
 pub mod cost;
 pub mod llama;
 pub mod network;

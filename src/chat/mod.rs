@@ -1,0 +1,152 @@
+//! What a network talks to: something that answers conversations.
+//!
+//! [`ChatModel`] is the one trait between judging and the models. A [`Request`] says what the reply should consist of (a [`ReplyPlan`]): a
+//! scaffold of steps for models that can be steered token by token, or free text. Requests come in groups, all those of one layer
+//! of one pair at a time, so that a backend can evaluate what they share once. [`LocalModel`] adapts the engine of
+//! [`crate::llama`].
+
+mod key;
+mod local;
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+pub use crate::llama::{Chosen, Sampling, Speaker, Step, Stopped, Turn, Usage};
+pub use key::CallKey;
+pub use local::LocalModel;
+
+/// What a model's reply should consist of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyPlan {
+    /// Steps of free, forced and chosen text: such a reply always parses.
+    Scaffold(Vec<Step>),
+    /// Free text of at most this many tokens.
+    Free {
+        /// Upper bound in tokens.
+        max_tokens: usize,
+    },
+}
+
+/// One call to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The conversation so far.
+    pub turns: Vec<Turn>,
+    /// What the reply should consist of.
+    pub plan: ReplyPlan,
+    /// How free text is drawn.
+    pub sampling: Sampling,
+    /// Requests of one scope (the index of a pair) share prompt prefixes. Not part of the call's identity.
+    #[serde(skip)]
+    pub scope: u64,
+}
+
+/// A model's answer to one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The whole text, forced and chosen parts included.
+    pub text: String,
+    /// One entry per `Choose` step of a scaffold, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
+    /// How each stretch of free text ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<Stopped>,
+    /// Token counts.
+    pub usage: Usage,
+}
+
+/// Why a call has no reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum ChatError {
+    /// The conversation and its reply do not fit into the model's context.
+    #[error("the prompt has {prompt} tokens and its reply may take {reply}, but the model's context holds {limit}")]
+    TooLong {
+        /// Prompt tokens.
+        prompt: usize,
+        /// Reply tokens at most.
+        reply: usize,
+        /// Tokens that fit.
+        limit: usize,
+    },
+    /// The model's chat template cannot express the conversation.
+    #[error("{reason}")]
+    Template {
+        /// What the template engine said.
+        reason: String,
+    },
+    /// The backend failed: its state says nothing about the request, so the run stops instead of counting a missing opinion.
+    #[error("{reason}")]
+    Backend {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl ChatError {
+    /// Whether other calls will fail as well, so that going on makes no sense.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, ChatError::Backend { .. })
+    }
+}
+
+/// Which model exactly: what a call's key and a run's record need to know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The name by which the user asked for it.
+    pub name: String,
+    /// For a local model, BLAKE3 of its file.
+    pub digest: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Whether a model can be steered token by token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steering {
+    /// Scaffolds are followed to the letter.
+    Scaffold,
+    /// Only free text can be had.
+    FreeText,
+}
+
+/// Something that answers conversations.
+pub trait ChatModel: Send + Sync {
+    /// Which model it is.
+    fn identity(&self) -> &Identity;
+
+    /// What kind of replies it can give.
+    fn steering(&self) -> Steering;
+
+    /// Tokens that a request needs at most (prompt, reply), and tokens that the context holds; `None` if the backend cannot tell.
+    fn fit(&self, request: &Request) -> Option<Fit>;
+
+    /// Answers a group of requests, in their order.
+    fn reply_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Result<Reply, ChatError>>>;
+}
+
+/// How a request compares with a model's context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// Prompt tokens.
+    pub prompt: usize,
+    /// Reply tokens at most.
+    pub reply: usize,
+    /// Tokens that the context holds.
+    pub limit: usize,
+}
+
+impl Fit {
+    /// Whether the request can be sent.
+    pub fn fits(self) -> bool {
+        self.prompt + self.reply <= self.limit
+    }
+}

@@ -1,0 +1,134 @@
+//! Role generation: which angles of view matter for this pair (spec section 3).
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::{EvaluateError, Setting, draw};
+use super::seed::Place;
+use super::spec::{Form, RoleParser, Roles};
+use crate::chat::{CallKey, ReplyPlan, Request, Steering, Step, Usage};
+use crate::pair::{Order, Pair};
+use crate::prompt::{Angles, Nonce, Rendered, Shown, roles};
+
+/// The roles of a pair's neurons, and how they came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleOutcome {
+    /// One per neuron; `None` is a judge without role.
+    pub roles: Vec<Option<String>>,
+    /// Whether nothing could be read and the two fallback roles are used.
+    pub fallback: bool,
+    /// Requests made; 0 where roles are not generated.
+    pub attempts: usize,
+    /// Key of the last request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallKey>,
+    /// The last reply as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// Tokens of all attempts.
+    pub usage: Usage,
+}
+
+/// Repeating a request at temperature 0 would repeat its reply.
+const RETRY_TEMPERATURE: f32 = 0.7;
+
+/// Decides the roles for one pair.
+pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) -> Result<RoleOutcome, EvaluateError> {
+    let network = setting.network;
+    let (limit, cap, attempts, max_tokens, temperature, parser) = match &network.roles {
+        Roles::None => {
+            return Ok(RoleOutcome {
+                roles: vec![None],
+                ..RoleOutcome::default()
+            });
+        }
+        Roles::Fixed { names } => {
+            let roles = names.iter().cloned().map(Some).collect();
+            return Ok(RoleOutcome {
+                roles,
+                ..RoleOutcome::default()
+            });
+        }
+        Roles::Generated {
+            limit,
+            cap,
+            attempts,
+            max_tokens,
+            temperature,
+            parser,
+        } => (*limit, *cap, *attempts, *max_tokens, *temperature, *parser),
+    };
+    let shown = Shown {
+        query: &pair.query,
+        first: &pair.response1,
+        second: &pair.response2,
+    };
+    let angles = limit.map_or(Angles::Unlimited, Angles::Limited);
+    let Rendered { system, user } = setting
+        .prompts
+        .roles(network.prompt, setting.family, &shown, nonce, angles)?;
+    let model = setting.panel.model(network.model_of(0, 0));
+    let turns = super::layer::turns(system, user);
+    // Where the reply can be steered its first delimiter is given, which even small models then go on from.
+    let plan = match (network.reply.form, model.steering()) {
+        (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(vec![
+            Step::Force(roles::OPEN.to_string()),
+            Step::Generate {
+                max_tokens,
+                stop: vec!["\n\n\n".to_owned()],
+            },
+        ]),
+        _ => ReplyPlan::Free { max_tokens },
+    };
+    let mut outcome = RoleOutcome::default();
+    for attempt in 0..attempts.get() {
+        let temperature = match (attempt, parser) {
+            (0, _) | (_, RoleParser::Compat) => temperature,
+            (_, RoleParser::Robust) if temperature < RETRY_TEMPERATURE => RETRY_TEMPERATURE,
+            (_, RoleParser::Robust) => temperature,
+        };
+        let place = Place {
+            pair: pair.index,
+            stage: 0,
+            neuron: 0,
+            order: Order::Forward,
+            sample: 0,
+            attempt,
+        };
+        let request = Request {
+            turns: turns.clone(),
+            plan: plan.clone(),
+            sampling: draw(temperature, 1.0, setting.seed, place),
+            scope: pair.index as u64,
+        };
+        outcome.attempts += 1;
+        outcome.call = Some(CallKey::of(model.identity(), &request));
+        let reply = model.reply_all(vec![request]).await.into_iter().next();
+        let reply = match reply {
+            Some(Ok(reply)) => reply,
+            Some(Err(error)) if error.is_fatal() => return Err(error.into()),
+            // A pair too long for role generation may still be judged under the fallback roles.
+            Some(Err(_)) | None => break,
+        };
+        outcome.usage += reply.usage;
+        let close = setting.family.close;
+        let parsed = match parser {
+            RoleParser::Robust => roles::robust::parse(&reply.text, close, cap),
+            RoleParser::Compat => roles::compat::parse(&reply.text, close),
+        };
+        outcome.raw = Some(reply.text);
+        // An empty name cannot be an angle of view; the published code keeps it all the same.
+        outcome.roles = parsed.into_iter().map(Some).collect();
+        // `limit` neurons at most, as the published code's limited mode (spec 3.1).
+        outcome.roles.truncate(
+            limit
+                .map_or(usize::MAX, std::num::NonZero::get)
+                .min(cap.map_or(usize::MAX, std::num::NonZero::get)),
+        );
+        if !outcome.roles.is_empty() {
+            return Ok(outcome);
+        }
+    }
+    outcome.fallback = true;
+    outcome.roles = roles::FALLBACK.iter().map(|&role| Some(role.to_owned())).collect();
+    Ok(outcome)
+}

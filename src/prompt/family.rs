@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::PromptError;
 use super::error::line_of;
 
-/// Wording of one family of tasks, read from `families/<name>.toml`.
+/// Wording of one family of tasks, read from `families/<name>.toml`. Which datasets are judged in it is said by a
+/// [`Taxonomy`](crate::pair::Taxonomy).
 ///
 /// All phrases are fragments that a layout's templates put into sentences: no capital at the start, no full stop.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,9 +17,6 @@ pub struct Family {
     /// The file's name without its extension.
     #[serde(skip)]
     pub name: String,
-    /// Datasets that are judged in this wording, by their names in published benchmarks.
-    #[serde(default)]
-    pub datasets: Vec<String>,
     /// What the candidates answer; absent where the candidates speak for themselves and the query is not shown.
     pub context: Option<Context>,
     /// What the two texts are.

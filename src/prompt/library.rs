@@ -40,9 +40,6 @@ const LAYOUTS: [(&str, &str); 4] = [
     embedded!("prompts/layouts/shared.toml"),
 ];
 
-/// The family of datasets that no family names (spec section 4).
-const DEFAULT_FAMILY: &str = "qa";
-
 /// Families and layouts, checked when loaded: every template has rendered with every family.
 #[derive(Debug, Clone)]
 pub struct Prompts {
@@ -79,16 +76,6 @@ impl Prompts {
         })
     }
 
-    /// The family that names this dataset (spec table 2.1), `qa` for unknown datasets.
-    ///
-    /// # Panics
-    /// Never: `qa` can be replaced but not removed.
-    pub fn family_for_dataset(&self, dataset: &str) -> &Family {
-        self.families()
-            .find(|family| family.datasets.iter().any(|name| name == dataset))
-            .unwrap_or_else(|| &self.families[DEFAULT_FAMILY])
-    }
-
     /// All families, by name.
     pub fn families(&self) -> impl Iterator<Item = &Family> {
         self.families.values()
@@ -121,7 +108,6 @@ impl Prompts {
             for_each_toml(&family_dir, add_family)?;
             for_each_toml(&layout_dir, add_layout)?;
         }
-        check_datasets(&families)?;
         let mut prompts = Self {
             families,
             roles_systems: layouts
@@ -259,22 +245,6 @@ fn environment() -> Environment<'static> {
         .build();
     environment.set_syntax(syntax.expect("the default delimiters are valid"));
     environment
-}
-
-fn check_datasets(families: &BTreeMap<String, Family>) -> Result<(), PromptError> {
-    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-    for family in families.values() {
-        for dataset in &family.datasets {
-            if let Some(first) = owners.insert(dataset, &family.name) {
-                return Err(PromptError::DatasetTwice {
-                    dataset: dataset.clone(),
-                    first: first.to_owned(),
-                    second: family.name.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Hands every TOML file of a folder over, in the order of their names; a folder that is absent has none.

@@ -413,6 +413,48 @@ fn files_of_a_folder_replace_and_add() {
 }
 
 #[test]
+fn the_digest_tells_which_prompt_files_are_in_use() {
+    let with = |files: &[(&str, &str)]| {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Prompts::with_overrides(dir.path()).unwrap().digest()
+    };
+    let embedded = Prompts::embedded().digest();
+    assert_eq!(embedded, Prompts::embedded().digest());
+    assert_eq!(embedded.len(), 64);
+
+    let code = include_str!("../prompts/families/code.toml");
+    let shared = include_str!("../prompts/layouts/shared.toml");
+    // The place that a file is read from is not part of it.
+    assert_eq!(
+        with(&[("families/code.toml", code), ("layouts/shared.toml", shared)]),
+        embedded
+    );
+
+    let (code2, shared2) = (
+        code.replace("better correctness", "fewer bugs"),
+        shared.replace("Your angle of view", "Look at"),
+    );
+    let changed = [
+        with(&[("families/code.toml", &code2)]),
+        with(&[("layouts/shared.toml", &shared2)]),
+        with(&[("families/code.toml", &code2), ("layouts/shared.toml", &shared2)]),
+        with(&[("families/poem.toml", code)]),
+        with(&[("families/verse.toml", code)]),
+    ];
+    assert_eq!(changed.iter().collect::<BTreeSet<_>>().len(), changed.len());
+    assert!(!changed.contains(&embedded));
+
+    // Folders may list their files in the order in which they were written.
+    let (nli, poem) = (("families/nli.toml", &*code2), ("families/poem.toml", code));
+    assert_eq!(with(&[nli, poem]), with(&[poem, nli]));
+}
+
+#[test]
 fn mistakes_in_a_folder_are_found_when_it_is_read() {
     let shared = include_str!("../prompts/layouts/shared.toml");
     let official = include_str!("../prompts/layouts/official.toml");

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::PromptError;
 use super::error::line_of;
+use super::sources::name;
 
 /// Wording of one family of tasks, read from `families/<name>.toml`. Which datasets are judged in it is said by a
 /// [`Taxonomy`](crate::pair::Taxonomy).
@@ -95,10 +96,7 @@ impl Family {
             line: line_of(text, error.span()),
             detail: error.message().to_owned(),
         })?;
-        path.file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default()
-            .clone_into(&mut family.name);
+        family.name = name(path);
         let wording = [
             ("persona", &family.persona),
             ("decision", &family.decision),

@@ -35,6 +35,7 @@ mod library;
 mod nonce;
 mod render;
 mod shown;
+mod sources;
 
 pub mod parse;
 pub mod relabel;

@@ -1,10 +1,12 @@
 //! What a judge reads: the rendered prompts, through the crate's own door.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
+use widedeep::pair::Taxonomy;
 use widedeep::prompt::{
     Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, Prompts, RenderError, Rendered, Shown,
 };
@@ -116,7 +118,7 @@ fn every_family_words_its_judge_prompt_as_recorded() {
 
 #[test]
 fn every_dataset_of_the_benchmark_has_its_family_and_others_are_question_answering() {
-    let prompts = Prompts::embedded();
+    let taxonomy = Taxonomy::embedded();
     for (dataset, family) in [
         ("bagel", "data-to-text"),
         ("code-contests", "code"),
@@ -135,8 +137,17 @@ fn every_dataset_of_the_benchmark_has_its_family_and_others_are_question_answeri
         ("webgpt", "qa"),
         ("a set of my own", "qa"),
     ] {
-        assert_eq!(prompts.family_for_dataset(dataset).name, family, "{dataset}");
+        assert_eq!(taxonomy.family(dataset).family, family, "{dataset}");
     }
+}
+
+#[test]
+fn the_families_of_the_taxonomy_are_those_that_have_prompts() {
+    let (taxonomy, prompts) = (Taxonomy::embedded(), Prompts::embedded());
+    let used: BTreeSet<&str> = taxonomy.listed().map(|(_, family)| family).collect();
+    let worded: BTreeSet<&str> = prompts.families().map(|family| family.name.as_str()).collect();
+    assert_eq!(used, worded);
+    prompts.family(taxonomy.default_family()).unwrap();
 }
 
 #[test]
@@ -380,9 +391,7 @@ fn files_of_a_folder_replace_and_add() {
         family.replace("better correctness", "fewer bugs"),
     )
     .unwrap();
-    let poem = family
-        .replace("code-contests", "poems")
-        .replace("Programming Problem", "Theme");
+    let poem = family.replace("Programming Problem", "Theme");
     fs::write(dir.path().join("families/poem.toml"), poem).unwrap();
     fs::write(dir.path().join("families/notes.txt"), "not a family").unwrap();
     let layout = include_str!("../prompts/layouts/shared.toml").replace("Your angle of view", "Look at");
@@ -390,7 +399,7 @@ fn files_of_a_folder_replace_and_add() {
 
     let prompts = Prompts::with_overrides(dir.path()).unwrap();
     assert_eq!(prompts.families().count(), 10);
-    let family = prompts.family_for_dataset("poems");
+    let family = prompts.family("poem").unwrap();
     let judge = prompts
         .judge(Layout::Shared, family, &SHOWN, &nonce(&SHOWN), Some("Rhyme"))
         .unwrap();
@@ -401,6 +410,48 @@ fn files_of_a_folder_replace_and_add() {
     );
     assert_eq!(prompts.family("code").unwrap().high_score, "fewer bugs");
     assert!(prompts.family("verse").unwrap_err().to_string().contains("`poem`"));
+}
+
+#[test]
+fn the_digest_tells_which_prompt_files_are_in_use() {
+    let with = |files: &[(&str, &str)]| {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Prompts::with_overrides(dir.path()).unwrap().digest()
+    };
+    let embedded = Prompts::embedded().digest();
+    assert_eq!(embedded, Prompts::embedded().digest());
+    assert_eq!(embedded.len(), 64);
+
+    let code = include_str!("../prompts/families/code.toml");
+    let shared = include_str!("../prompts/layouts/shared.toml");
+    // The place that a file is read from is not part of it.
+    assert_eq!(
+        with(&[("families/code.toml", code), ("layouts/shared.toml", shared)]),
+        embedded
+    );
+
+    let (code2, shared2) = (
+        code.replace("better correctness", "fewer bugs"),
+        shared.replace("Your angle of view", "Look at"),
+    );
+    let changed = [
+        with(&[("families/code.toml", &code2)]),
+        with(&[("layouts/shared.toml", &shared2)]),
+        with(&[("families/code.toml", &code2), ("layouts/shared.toml", &shared2)]),
+        with(&[("families/poem.toml", code)]),
+        with(&[("families/verse.toml", code)]),
+    ];
+    assert_eq!(changed.iter().collect::<BTreeSet<_>>().len(), changed.len());
+    assert!(!changed.contains(&embedded));
+
+    // Folders may list their files in the order in which they were written.
+    let (nli, poem) = (("families/nli.toml", &*code2), ("families/poem.toml", code));
+    assert_eq!(with(&[nli, poem]), with(&[poem, nli]));
 }
 
 #[test]
@@ -434,10 +485,8 @@ fn mistakes_in_a_folder_are_found_when_it_is_read() {
     assert!(matches!(lost, PromptError::CandidateLost { .. }), "{lost}");
     let name = read("layouts/sherad.toml", shared);
     assert!(name.to_string().contains("`shared`, `official`"), "{name}");
-    let twice = read("families/poem.toml", code);
-    assert!(matches!(twice, PromptError::DatasetTwice { .. }), "{twice}");
     let key = read("families/code.toml", &code.replace("persona", "person"));
-    assert!(matches!(key, PromptError::Syntax { line: 3, .. }), "{key}");
+    assert!(matches!(key, PromptError::Syntax { line: 2, .. }), "{key}");
     let empty = tempfile::tempdir().unwrap();
     let nothing = Prompts::with_overrides(empty.path()).unwrap_err();
     assert!(

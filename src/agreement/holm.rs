@@ -8,8 +8,14 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut largest = 0.0_f64;
     for (rank, &index) in by_size.iter().enumerate() {
         let remaining = (p_values.len() - rank) as f64;
-        // Never below a smaller p-value's: the procedure stops at the first that fails.
-        largest = largest.max((p_values[index] * remaining).min(1.0));
+        let scaled = p_values[index] * remaining;
+        // At most 1, which also makes a p-value that is not a number the opposite of a finding; and never below a smaller
+        // p-value's, for the procedure stops at the first that fails.
+        if scaled >= 1.0 || scaled.is_nan() {
+            largest = 1.0;
+        } else if scaled > largest {
+            largest = scaled;
+        }
         adjusted[index] = largest;
     }
     adjusted
@@ -35,5 +41,12 @@ mod tests {
                 assert_near(found, expected, "adjusted");
             }
         }
+    }
+
+    #[test]
+    fn a_p_value_that_is_not_a_number_is_no_finding() {
+        let found = holm(&[f64::NAN, 0.01]);
+        assert_near(found[0], 1.0, "not a number");
+        assert_near(found[1], 0.02, "its neighbour");
     }
 }

@@ -43,7 +43,7 @@ impl McNemar {
 fn exact(one: u64, other: u64) -> f64 {
     let coin = Binomial::new(0.5, one + other).expect("one half is a probability");
     // A fair coin is symmetric: both tails are equal. At an even split they overlap, hence the cap.
-    (2.0 * coin.cdf(one.min(other))).min(1.0)
+    (2.0 * coin.cdf(one.min(other))).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn difference((first, second): (f64, f64), draws: &mut [f64], bootstrap: Bootstr
         second,
         difference: first - second,
         interval,
-        p_value: (2.0 * share).min(1.0),
+        p_value: (2.0 * share).clamp(0.0, 1.0),
     })
 }
 

@@ -16,8 +16,8 @@ pub fn wilson(successes: u64, n: u64, level: Level) -> Option<Interval> {
     let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt() / shrink;
     // Rounding may leave ±10⁻¹⁷ at the ends, where the exact interval touches 0 or 1.
     Some(Interval {
-        low: (middle - half).max(0.0),
-        high: (middle + half).min(1.0),
+        low: (middle - half).clamp(0.0, 1.0),
+        high: (middle + half).clamp(0.0, 1.0),
         level,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The table of `prompts/taxonomy.toml`, or of a file of the same form.
 ///
@@ -16,7 +16,7 @@ use serde::Deserialize;
 /// assert_eq!(taxonomy.family("my own").known, Known::Fallback);
 /// assert_eq!(taxonomy.task_type("webgpt"), Some("Retrieval QA"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Taxonomy {
     default_family: String,
@@ -24,7 +24,7 @@ pub struct Taxonomy {
     datasets: BTreeMap<String, Entry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     family: String,
@@ -139,6 +139,18 @@ impl Taxonomy {
     pub fn default_family(&self) -> &str {
         &self.default_family
     }
+
+    /// BLAKE3 of the table's content as JSON, in hexadecimal: what a run records of its taxonomy.
+    ///
+    /// Equal tables have equal digests: comments, spacing and the order of the datasets in the file do not count.
+    ///
+    /// # Panics
+    /// Never: the table is strings and lists of strings.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let json = serde_json::to_vec(self).expect("strings and lists of strings are JSON");
+        blake3::hash(&json).to_hex().to_string()
+    }
 }
 
 impl FromStr for Taxonomy {
@@ -152,6 +164,8 @@ impl FromStr for Taxonomy {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -207,6 +221,31 @@ mod tests {
                 .count(),
             20
         );
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_table_and_not_of_its_spelling() {
+        let digest = |text: &str| text.parse::<Taxonomy>().unwrap().digest();
+        let one = "default_family = \"qa\"\n[datasets.a]\nfamily = \"nli\"\n[datasets.b]\nfamily = \"code\"\n";
+        let same = "# mine\ndefault_family = 'qa'\n[datasets]\nb = { family = 'code' }\na = { family = 'nli' }\n";
+        assert_eq!(digest(one), digest(same));
+        let changes = [
+            ("\"qa\"", "\"nli\""),
+            ("datasets.a", "datasets.c"),
+            ("\"code\"", "\"qa\""),
+            ("\"code\"", "\"code\"\ntask_type = \"T\""),
+            ("\"code\"", "\"code\"\nabilities = [\"T\"]"),
+        ];
+        let digests: BTreeSet<String> = changes
+            .iter()
+            .map(|(from, to)| digest(&one.replace(from, to)))
+            .collect();
+        assert_eq!(digests.len(), changes.len());
+        assert!(!digests.contains(&digest(one)));
+
+        let embedded = Taxonomy::embedded();
+        assert_eq!(embedded.digest(), Taxonomy::embedded().digest());
+        assert_ne!(embedded.digest(), digest(one));
     }
 
     #[test]

@@ -40,16 +40,6 @@ pub enum PromptError {
         /// What is wrong, and the remedy.
         detail: String,
     },
-    /// Two families claim one dataset.
-    #[error("families `{first}` and `{second}` both name the dataset `{dataset}`: take it out of one of them")]
-    DatasetTwice {
-        /// The dataset.
-        dataset: String,
-        /// One family.
-        first: String,
-        /// The other.
-        second: String,
-    },
     /// A layout's file has a name that no layout has.
     #[error(
         "no layout is called `{name}` (read from `{path}`): name the file after one of {}",

@@ -6,8 +6,10 @@ use serde::Deserialize;
 
 use super::PromptError;
 use super::error::line_of;
+use super::sources::name;
 
-/// Wording of one family of tasks, read from `families/<name>.toml`.
+/// Wording of one family of tasks, read from `families/<name>.toml`. Which datasets are judged in it is said by a
+/// [`Taxonomy`](crate::pair::Taxonomy).
 ///
 /// All phrases are fragments that a layout's templates put into sentences: no capital at the start, no full stop.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,9 +18,6 @@ pub struct Family {
     /// The file's name without its extension.
     #[serde(skip)]
     pub name: String,
-    /// Datasets that are judged in this wording, by their names in published benchmarks.
-    #[serde(default)]
-    pub datasets: Vec<String>,
     /// What the candidates answer; absent where the candidates speak for themselves and the query is not shown.
     pub context: Option<Context>,
     /// What the two texts are.
@@ -97,10 +96,7 @@ impl Family {
             line: line_of(text, error.span()),
             detail: error.message().to_owned(),
         })?;
-        path.file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default()
-            .clone_into(&mut family.name);
+        family.name = name(path);
         let wording = [
             ("persona", &family.persona),
             ("decision", &family.decision),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PromptError;
 use super::error::line_of;
+use super::sources::name;
 
 /// The structure of a prompt; its templates are in `layouts/<name>.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -142,13 +143,13 @@ pub(super) struct LayoutFile {
 
 impl LayoutFile {
     pub fn from_toml(path: &Path, text: &str) -> Result<(Layout, Self), PromptError> {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let name = name(path);
         let layout = Layout::ALL
             .into_iter()
             .find(|layout| layout.name() == name)
             .ok_or_else(|| PromptError::UnknownLayout {
                 path: path.to_owned(),
-                name: name.to_owned(),
+                name: name.clone(),
             })?;
         let file = toml::from_str(text).map_err(|error: toml::de::Error| PromptError::Syntax {
             path: path.to_owned(),

@@ -1,47 +1,18 @@
 //! All families and layouts, from the program and from a folder of overrides.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::layout::{LayoutFile, RolesSystem};
 use super::render::template_name;
+use super::sources::Sources;
 use super::{
     Angles, Defects, Family, History, Layout, Member, Nonce, PromptError, RenderError, Rendered, Shown, Template,
 };
-
-/// A file of the program, with the path that it has in the sources.
-macro_rules! embedded {
-    ($path:literal) => {
-        ($path, include_str!(concat!("../../", $path)))
-    };
-}
-
-const FAMILIES: [(&str, &str); 9] = [
-    embedded!("prompts/families/code.toml"),
-    embedded!("prompts/families/data-to-text.toml"),
-    embedded!("prompts/families/dialogue.toml"),
-    embedded!("prompts/families/multi-dialogue.toml"),
-    embedded!("prompts/families/nli.toml"),
-    embedded!("prompts/families/qa.toml"),
-    embedded!("prompts/families/safety.toml"),
-    embedded!("prompts/families/story.toml"),
-    embedded!("prompts/families/summary.toml"),
-];
-
-const LAYOUTS: [(&str, &str); 4] = [
-    embedded!("prompts/layouts/faireval-vanilla.toml"),
-    embedded!("prompts/layouts/faireval.toml"),
-    embedded!("prompts/layouts/official.toml"),
-    embedded!("prompts/layouts/shared.toml"),
-];
-
-/// The family of datasets that no family names (spec section 4).
-const DEFAULT_FAMILY: &str = "qa";
 
 /// Families and layouts, checked when loaded: every template has rendered with every family.
 #[derive(Debug, Clone)]
@@ -49,6 +20,7 @@ pub struct Prompts {
     families: BTreeMap<String, Family>,
     pub(super) roles_systems: BTreeMap<Layout, RolesSystem>,
     pub(super) templates: Environment<'static>,
+    digest: blake3::Hash,
 }
 
 impl Prompts {
@@ -57,13 +29,15 @@ impl Prompts {
     /// # Panics
     /// Not in a program whose tests pass: its own files are tested.
     pub fn embedded() -> Self {
-        Self::build(None).expect("the prompt files of the program are tested")
+        Self::build(&Sources::embedded()).expect("the prompt files of the program are tested")
     }
 
     /// The program's families and layouts, with the files in `dir/families` and `dir/layouts` replacing those of the same
     /// name. A family of another name is added; layouts can only be replaced. Files that do not end in `.toml` are not read.
     pub fn with_overrides(dir: &Path) -> Result<Self, PromptError> {
-        Self::build(Some(dir))
+        let mut sources = Sources::embedded();
+        sources.replace_from(dir)?;
+        Self::build(&sources)
     }
 
     /// The family of this name.
@@ -79,14 +53,12 @@ impl Prompts {
         })
     }
 
-    /// The family that names this dataset (spec table 2.1), `qa` for unknown datasets.
+    /// BLAKE3 of all family and layout files in use, names included, in hexadecimal: what a run records of its prompts.
     ///
-    /// # Panics
-    /// Never: `qa` can be replaced but not removed.
-    pub fn family_for_dataset(&self, dataset: &str) -> &Family {
-        self.families()
-            .find(|family| family.datasets.iter().any(|name| name == dataset))
-            .unwrap_or_else(|| &self.families[DEFAULT_FAMILY])
+    /// It depends neither on where the files are nor on the order in which they are read. Every byte of them counts, comments
+    /// too.
+    pub fn digest(&self) -> String {
+        self.digest.to_hex().to_string()
     }
 
     /// All families, by name.
@@ -94,34 +66,20 @@ impl Prompts {
         self.families.values()
     }
 
-    fn build(overrides: Option<&Path>) -> Result<Self, PromptError> {
-        let mut families = BTreeMap::new();
-        let mut layouts = BTreeMap::new();
-        let mut add_family = |path: &Path, text: &str| {
-            Family::from_toml(path, text).map(|family| {
-                families.insert(family.name.clone(), family);
-            })
-        };
-        let mut add_layout = |path: &Path, text: &str| {
-            LayoutFile::from_toml(path, text).map(|(layout, file)| {
-                layouts.insert(layout, (path.to_owned(), file));
-            })
-        };
-        FAMILIES
+    fn build(sources: &Sources) -> Result<Self, PromptError> {
+        let families = sources
+            .families
             .iter()
-            .try_for_each(|(path, text)| add_family(Path::new(path), text))?;
-        LAYOUTS
-            .iter()
-            .try_for_each(|(path, text)| add_layout(Path::new(path), text))?;
-        if let Some(dir) = overrides {
-            let (family_dir, layout_dir) = (dir.join("families"), dir.join("layouts"));
-            if !family_dir.is_dir() && !layout_dir.is_dir() {
-                return Err(PromptError::NoOverrides { path: dir.to_owned() });
-            }
-            for_each_toml(&family_dir, add_family)?;
-            for_each_toml(&layout_dir, add_layout)?;
-        }
-        check_datasets(&families)?;
+            .map(|(name, source)| Ok((name.clone(), Family::from_toml(&source.path, &source.text)?)))
+            .collect::<Result<_, PromptError>>()?;
+        let layouts = sources
+            .layouts
+            .values()
+            .map(|source| {
+                let (layout, file) = LayoutFile::from_toml(&source.path, &source.text)?;
+                Ok((layout, (source.path.as_path(), file)))
+            })
+            .collect::<Result<BTreeMap<_, _>, PromptError>>()?;
         let mut prompts = Self {
             families,
             roles_systems: layouts
@@ -129,6 +87,7 @@ impl Prompts {
                 .map(|(layout, (_, file))| (*layout, file.roles_system))
                 .collect(),
             templates: environment(),
+            digest: sources.digest(),
         };
         for (layout, (path, file)) in &layouts {
             prompts.compile(*layout, path, file)?;
@@ -259,42 +218,4 @@ fn environment() -> Environment<'static> {
         .build();
     environment.set_syntax(syntax.expect("the default delimiters are valid"));
     environment
-}
-
-fn check_datasets(families: &BTreeMap<String, Family>) -> Result<(), PromptError> {
-    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-    for family in families.values() {
-        for dataset in &family.datasets {
-            if let Some(first) = owners.insert(dataset, &family.name) {
-                return Err(PromptError::DatasetTwice {
-                    dataset: dataset.clone(),
-                    first: first.to_owned(),
-                    second: family.name.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Hands every TOML file of a folder over, in the order of their names; a folder that is absent has none.
-fn for_each_toml(dir: &Path, mut read: impl FnMut(&Path, &str) -> Result<(), PromptError>) -> Result<(), PromptError> {
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| PromptError::Read { path, source }
-    };
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed(dir))? {
-        paths.push(entry.map_err(failed(dir))?.path());
-    }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    paths.sort_unstable();
-    for path in paths {
-        let text = fs::read_to_string(&path).map_err(failed(&path))?;
-        read(&path, &text)?;
-    }
-    Ok(())
 }

@@ -6,3 +6,4 @@ pub mod llama;
 pub mod network;
 pub mod pair;
 pub mod prompt;
+pub mod run;

@@ -1,0 +1,34 @@
+//! Many pairs, kept on disk: a run is a frozen configuration, every call that was made, and a verdict per pair.
+//!
+//! [`Store`] is one SQLite file. A call is committed before anyone uses its reply ([`Recorded`] sits between the network and each model
+//! and sees to that), so a run that is killed loses at most the calls in flight; started again it replays what it has. [`judge`] takes
+//! all open pairs through the network and tells listeners what happens as [`Event`]s; it prints nothing.
+
+mod config;
+mod judge;
+mod record;
+mod store;
+
+use serde::{Deserialize, Serialize};
+
+pub use config::{Baseline, DataSource, Judge, RunConfig};
+pub use judge::{Event, JudgeError, Limits, judge};
+pub use record::Recorded;
+pub use store::{Call, Store, StoreError};
+
+use crate::network::Evaluation;
+use crate::network::aggregate::Decision;
+use crate::pair::{Label, Pair};
+
+/// A pair with what was made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The pair.
+    pub pair: Pair,
+    /// The verdict; `None` when every opinion is missing.
+    pub verdict: Option<Label>,
+    /// By which scores, for networks.
+    pub decision: Option<Decision>,
+    /// Everything that led to it, for networks.
+    pub evaluation: Option<Evaluation>,
+}

@@ -131,7 +131,6 @@ cmake=''         # the program
 libclang=''      # the value for LIBCLANG_PATH
 libclang_file='' # the library that was tried
 clang_args=''    # the value for BINDGEN_EXTRA_CLANG_ARGS, often empty
-gcc_include=''   # the folder that clang_args adds, if it does
 
 find_cmake() {
     local candidate version
@@ -181,13 +180,13 @@ libclang_works() {
     local -a args
     read -ra args <<<"$given"
     if "$python" scripts/libclang_parses.py "$1" ${args[@]+"${args[@]}"} 2>/dev/null; then
-        clang_args=$given gcc_include=''
+        clang_args=$given
         return
     fi
     compiler=$(command -v gcc || echo cc)
     include=$("$compiler" -print-file-name=include)
     if [[ -f $include/stddef.h ]] && "$python" scripts/libclang_parses.py "$1" ${args[@]+"${args[@]}"} "-I$include" 2>/dev/null; then
-        clang_args="${given:+$given }-I$include" gcc_include=$include
+        clang_args="${given:+$given }-I$include"
         return
     fi
     return 1
@@ -288,10 +287,16 @@ do one of these, then run the same command again:
 }
 
 write_decision() {
-    local new=$env_file.$$
+    local new=$env_file.$$ argument
+    local -a arguments
+    read -ra arguments <<<"$clang_args"
     {
         echo "# Written by scripts/toolchain.sh; \`make clean-tools\` forgets it. To call cargo by hand: . .tools/env"
-        printf '# needs: %s\n' "$cmake" "$libclang_file" ${gcc_include:+"$gcc_include"}
+        printf '# needs: %s\n' "$cmake" "$libclang_file"
+        for argument in ${arguments[@]+"${arguments[@]}"}; do
+            # A folder of headers goes with the version of gcc that it belongs to.
+            if [[ $argument == -I/* ]]; then printf '# needs: %s\n' "${argument#-I}"; fi
+        done
         [[ -z $cargo_bin ]] || printf "export PATH=%q:\"\$PATH\"\n" "$cargo_bin"
         [[ $cmake != "$root"/.tools/* ]] || printf "export PATH=%q:\"\$PATH\"\n" "$(dirname "$cmake")"
         printf 'export LIBCLANG_PATH=%q\n' "$libclang"

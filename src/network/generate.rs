@@ -31,6 +31,30 @@ pub struct RoleOutcome {
 /// Repeating a request at temperature 0 would repeat its reply.
 const RETRY_TEMPERATURE: f32 = 0.7;
 
+/// Most tokens of one name in a steered list.
+const NAME_TOKENS: usize = 16;
+
+/// A list of roles put into the mouth of a model that can be steered. Where it is known how many roles can be used, each name is asked for
+/// between its delimiters, so that the list always parses and nothing is written that would be thrown away; else the model goes
+/// on freely after the first delimiter.
+fn role_steps(most: Option<usize>, close: char, max_tokens: usize) -> Vec<Step> {
+    let Some(most) = most else {
+        let stop = vec!["\n\n\n".to_owned()];
+        return vec![Step::Force(roles::OPEN.to_string()), Step::Generate { max_tokens, stop }];
+    };
+    let name = Step::Generate {
+        max_tokens: NAME_TOKENS.min(max_tokens),
+        stop: [close, roles::OPEN, '\n', ':'].iter().map(char::to_string).collect(),
+    };
+    let between = Step::Force(format!("{close}\n{}", roles::OPEN));
+    let mut steps = vec![Step::Force(roles::OPEN.to_string()), name.clone()];
+    for _ in 1..most {
+        steps.extend([between.clone(), name.clone()]);
+    }
+    steps.push(Step::Force(close.to_string()));
+    steps
+}
+
 /// Decides the roles for one pair.
 pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) -> Result<RoleOutcome, EvaluateError> {
     let network = setting.network;
@@ -68,15 +92,9 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         .roles(network.prompt, setting.family, &shown, nonce, angles)?;
     let model = setting.panel.model(network.model_of(0, 0));
     let turns = super::layer::turns(system, user);
-    // Where the reply can be steered its first delimiter is given, which even small models then go on from.
+    let most = limit.or(cap).map(std::num::NonZero::get);
     let plan = match (network.reply.form, model.steering()) {
-        (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(vec![
-            Step::Force(roles::OPEN.to_string()),
-            Step::Generate {
-                max_tokens,
-                stop: vec!["\n\n\n".to_owned()],
-            },
-        ]),
+        (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(role_steps(most, setting.family.close, max_tokens)),
         _ => ReplyPlan::Free { max_tokens },
     };
     let mut outcome = RoleOutcome::default();

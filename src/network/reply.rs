@@ -36,18 +36,18 @@ impl Network {
         };
         let line = |i: usize, before: &str| Step::Force(format!("{before}Score of {the}Assistant {i}: "));
         let choose = || Step::Choose(SCORES.map(|score| score.to_string()).collect());
-        // A judge that starts its score lines by itself, or a new block, has said what it had to say.
-        let stop = vec!["Score of".to_owned(), "\n[".to_owned(), "\n\n\n".to_owned()];
-        let evidence = Step::Generate {
-            max_tokens: self.reply.evidence_tokens,
-            stop,
-        };
         if self.prompt == Layout::FairEvalVanilla {
             return vec![line(1, ""), choose(), line(2, "\n"), choose()];
         }
+        // The evidence is given as one line about each assistant: small models, left to themselves, write neither.
+        let stop = vec!["\n".to_owned(), "Score of".to_owned()];
+        let first = Step::Generate { max_tokens: self.reply.evidence_tokens.div_ceil(2), stop: stop.clone() };
+        let second = Step::Generate { max_tokens: self.reply.evidence_tokens / 2, stop };
         vec![
-            Step::Force("Evaluation evidence:".to_owned()),
-            evidence,
+            Step::Force("Evaluation evidence: Assistant 1".to_owned()),
+            first,
+            Step::Force("\nAssistant 2".to_owned()),
+            second,
             line(1, "\n"),
             choose(),
             line(2, "\n"),

@@ -1,0 +1,279 @@
+//! `widedeep eval`: judge pairs with a network.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::{Failure, failed, input, networks, note, runtime, say};
+use crate::agreement::Bootstrap;
+use crate::chat::{ChatModel, LocalModel};
+use crate::fetch;
+use crate::llama::EngineConfig;
+use crate::network::{Network, shipped};
+use crate::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
+use crate::prompt::Prompts;
+use crate::report;
+use crate::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunConfig, Store, StoreError};
+
+/// Judge pairs with a network and say how well the verdicts agree with the human labels.
+///
+/// Everything is kept in the folder given by --out: verdicts.csv, opinions.jsonl (every prompt and reply), metrics.json, and run.sqlite, from
+/// which an interrupted run goes on when the same command is given again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  widedeep eval demo --out demo-run
+  widedeep eval LLMEval2_benchmark.json --sample 100 --seed 1 --network single --out runs/single
+  widedeep eval pairs.csv --network my-network.toml --model ./model.gguf --out runs/mine
+  widedeep eval demo --set reply.evidence_tokens=64 --set layers=3 --out runs/three-layers
+  widedeep eval LLMEval2_benchmark.json --network longer --out runs/longer
+
+Columns of a CSV or JSONL file: query, response1, response2; optional: label (model1, model2 or tie; also 1, 2, a, b), dataset, id.
+LLMEval2, FairEval (its folder), JudgeBench and LLMBar are read as published.")]
+pub(crate) struct Arguments {
+    /// File or folder of pairs, or `demo` for a dozen pairs that come with the program
+    data: PathBuf,
+
+    /// Network: the name of a shipped one (`widedeep networks list`), the path of a TOML file, or a baseline that needs no model (`longer`,
+    /// `always-model1`)
+    #[arg(long, default_value = "widedeep")]
+    network: String,
+
+    /// Override a key of the network, such as `reply.evidence_tokens=64`, `aggregate.tie_margin=0.5` or `layers=3`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+
+    /// Model: a name from `widedeep models list`, or the path of a GGUF file
+    #[arg(long, default_value = fetch::DEFAULT_MODEL)]
+    model: String,
+
+    /// Folder for the run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Format of the data; found out by itself where possible
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Go on over malformed entries; they are counted and shown
+    #[arg(long)]
+    skip_bad: bool,
+
+    /// Take only this dataset; may be repeated
+    #[arg(long = "dataset", value_name = "NAME")]
+    datasets: Vec<String>,
+
+    /// Take a random sample of N pairs, stratified by dataset and label
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+
+    /// Take the first N pairs (of what the options above left)
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Seed of every random choice: sampling of pairs, of tokens, bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// Folder with prompt texts of your own (`families/*.toml`, `layouts/*.toml`), which replace the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    prompts: Option<PathBuf>,
+
+    /// File that maps datasets to prompt families, task types and abilities, instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    taxonomy: Option<PathBuf>,
+
+    /// Pairs judged at the same time. With 1 a run on the same machine repeats exactly; more may be faster
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    concurrency: usize,
+
+    /// Tokens that the model's cache holds for all neurons together [default: the model's own context, between 8192 and 16384]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<usize>,
+
+    /// Threads for the model [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// A judge as the command line names it, before its models are loaded.
+enum Wanted {
+    Network(Network),
+    Baseline(Baseline),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let wanted = judge_named(arguments)?;
+    let dataset = read(arguments)?;
+    let taxonomy = match &arguments.taxonomy {
+        Some(path) => Taxonomy::load(path).map_err(input)?,
+        None => Taxonomy::embedded(),
+    };
+    let prompts = match &arguments.prompts {
+        Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
+        None => Prompts::embedded(),
+    };
+    tell_fallbacks(&dataset, &taxonomy);
+    let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
+    let judge = match wanted {
+        Wanted::Baseline(baseline) => Judge::Baseline(baseline),
+        Wanted::Network(network) => {
+            for name in network.models().into_iter().chain([arguments.model.as_str()]) {
+                models.insert(name.to_owned(), load(name, arguments)?);
+            }
+            let model = models[&arguments.model].identity().clone();
+            let named = network.models().into_iter().map(|name| models[name].identity().clone()).collect();
+            Judge::Network { network, model, named }
+        }
+    };
+    let config = RunConfig {
+        widedeep: env!("CARGO_PKG_VERSION").to_owned(),
+        data: DataSource {
+            path: arguments.data.clone(),
+            format: dataset.format.name().to_owned(),
+            blake3: dataset.blake3.clone(),
+            selection: selection(arguments),
+            skipped: dataset.skipped.len(),
+        },
+        judge,
+        seed: arguments.seed,
+        prompts: prompts.digest(),
+        taxonomy: taxonomy.digest(),
+    };
+    let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
+    let store = Arc::new(store);
+    judge_all(arguments, &store, &models, &prompts, &taxonomy)?;
+    drop(models);
+    finish(&store, &arguments.out, &taxonomy)
+}
+
+fn judge_all(
+    arguments: &Arguments,
+    store: &Arc<Store>,
+    models: &BTreeMap<String, Arc<dyn ChatModel>>,
+    prompts: &Prompts,
+    taxonomy: &Taxonomy,
+) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let mut progress = Progress::new();
+    let limits = Limits { concurrency: arguments.concurrency };
+    let result = runtime()?.block_on(async {
+        let listener = stop.clone();
+        let watcher = tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                listener.cancel();
+            }
+        });
+        let mut listen = |event: &run::Event<'_>| progress.hear(event);
+        let result = run::judge(store, models, prompts, taxonomy, limits, &stop, &mut listen).await;
+        watcher.abort();
+        result
+    });
+    progress.finish();
+    match result {
+        Ok(()) => Ok(()),
+        Err(JudgeError::Interrupted) => {
+            let (done, total) = progress.counts();
+            Err(Failure::Interrupted(format!("interrupted: {done} of {total} pairs are done; give the same command again to go on")))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Figures, files and the printed summary of what is in the store.
+fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failure> {
+    let judged = store.judged().map_err(store_failure)?;
+    let total = store.pairs().map_err(store_failure)?.len();
+    let bootstrap = Bootstrap { seed: store.config().seed, ..Bootstrap::default() };
+    let metrics = report::Metrics::of(store.config(), &judged, total, taxonomy, bootstrap);
+    let written = report::export(store, folder, &metrics).map_err(failed)?;
+    say(&report::summary(&metrics, report::terminal_width()))?;
+    note(&written.to_string());
+    Ok(())
+}
+
+fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {
+    let name = &arguments.network;
+    if let Some(baseline) = Baseline::named(name) {
+        if let Some(text) = arguments.overrides.first() {
+            return Err(input(anyhow::anyhow!("`--set {text}`: the baseline `{name}` has nothing to set")));
+        }
+        return Ok(Wanted::Baseline(baseline));
+    }
+    let (text, origin) = match shipped(name) {
+        Some(text) => (text.to_owned(), name.clone()),
+        None => match std::fs::read_to_string(name) {
+            Ok(text) => (text, name.clone()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let baselines = Baseline::ALL.map(Baseline::name).join(", ");
+                let networks = networks::names().join(", ");
+                return Err(input(anyhow::anyhow!(
+                    "there is no network `{name}`: shipped are {networks}, baselines are {baselines}, and no file has this path"
+                )));
+            }
+            Err(error) => return Err(input(anyhow::Error::from(error).context(format!("failed to read the network `{name}`")))),
+        },
+    };
+    Network::parse(&text, &origin, &arguments.overrides).map(Wanted::Network).map_err(input)
+}
+
+fn selection(arguments: &Arguments) -> Selection {
+    Selection {
+        datasets: arguments.datasets.clone(),
+        sample: arguments.sample.map(|n| Sample { n, seed: arguments.seed }),
+        limit: arguments.limit,
+    }
+}
+
+fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
+    let bad = if arguments.skip_bad { BadLines::Skip } else { BadLines::Stop };
+    let mut dataset = if arguments.data == Path::new("demo") && !arguments.data.exists() {
+        pair::demo()
+    } else {
+        let source = Source { path: arguments.data.clone(), format: arguments.format };
+        pair::read(&source, bad).map_err(input)?
+    };
+    if !dataset.skipped.is_empty() {
+        note(&format!("skipped {} malformed entries:", dataset.skipped.len()));
+        dataset.skipped.iter().for_each(|bad| note(&format!("  {bad}")));
+    }
+    selection(arguments).apply(&mut dataset.pairs).map_err(input)?;
+    if dataset.pairs.is_empty() {
+        return Err(input(anyhow::anyhow!("no pair is left to judge in `{}`", arguments.data.display())));
+    }
+    Ok(dataset)
+}
+
+/// An unknown dataset falls back to a family of prompts, and the user should know.
+fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy) {
+    let mut told: Vec<&str> = Vec::new();
+    for pair in &dataset.pairs {
+        let choice = taxonomy.family(&pair.dataset);
+        if choice.known == Known::Fallback && !told.contains(&pair.dataset.as_str()) {
+            note(&format!(
+                "dataset `{}` is not in the taxonomy: judged with the prompts of the family `{}` (see --taxonomy)",
+                pair.dataset, choice.family
+            ));
+            told.push(&pair.dataset);
+        }
+    }
+}
+
+fn load(name: &str, arguments: &Arguments) -> Result<Arc<dyn ChatModel>, Failure> {
+    let path = fetch::resolve_model(name).map_err(input)?;
+    let config = EngineConfig { context: arguments.context, threads: arguments.threads, ..EngineConfig::default() };
+    let model = LocalModel::load(&path, name, &config).map_err(input).map_err(|failure| match failure {
+        Failure::Input(error) => Failure::Input(error.context(format!("failed to load the model `{name}`"))),
+        other => other,
+    })?;
+    Ok(Arc::new(model))
+}
+
+fn store_failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::OtherRun { .. } | StoreError::NoRun { .. } | StoreError::Newer { .. } => input(error),
+        other => failed(other),
+    }
+}

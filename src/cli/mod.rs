@@ -1,0 +1,111 @@
+//! The command line: one file per command, which turns flags into library calls and results into text.
+#![expect(clippy::print_stderr, reason = "the command line is where messages are shown")]
+
+mod data;
+mod eval;
+mod models;
+mod networks;
+mod progress;
+mod score;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Judge pairs of responses with WideDeep networks: layers of LLM neurons, each with a role of its own, that score, read each other and
+/// score again. Runs on an embedded llama.cpp model; nothing leaves this machine.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Judge responses with WideDeep networks of LLM neurons",
+    long_about,
+    after_help = "Start here:\n  widedeep models pull smollm2-135m\n  widedeep eval demo --out demo-run\n\nEvery command explains itself: `widedeep eval --help`.\nExit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted (the same command goes on)."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge pairs with a network and say how well the verdicts agree with the human labels
+    Eval(Box<eval::Arguments>),
+    /// Recompute a finished or interrupted run's figures from its store, without any model
+    Score(score::Arguments),
+    /// List the shipped networks, or show one's file
+    Networks(networks::Arguments),
+    /// List, download and locate models
+    Models(models::Arguments),
+    /// List, download and locate public benchmarks
+    Data(data::Arguments),
+}
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The user's input is at fault.
+    Input(anyhow::Error),
+    /// The work failed.
+    Run(anyhow::Error),
+    /// Ctrl-C; the text says how to go on.
+    Interrupted(String),
+}
+
+/// Marks an error as the input's fault.
+pub(crate) fn input<E: Into<anyhow::Error>>(error: E) -> Failure {
+    Failure::Input(error.into())
+}
+
+/// Marks an error as a failed run.
+pub(crate) fn failed<E: Into<anyhow::Error>>(error: E) -> Failure {
+    Failure::Run(error.into())
+}
+
+/// Parses the command line, runs the command, renders its error.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = match arguments.command {
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
+        Command::Networks(arguments) => networks::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Input(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Run(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Interrupted(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(130)
+        }
+    }
+}
+
+/// Writes a result to standard output. A reader that has gone (`| head`) is no failure.
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// A remark to the user that is not the result.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// The runtime for commands that wait for a model or the network.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)
+}

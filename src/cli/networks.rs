@@ -1,0 +1,67 @@
+//! `widedeep networks`: what is shipped, and the text of one as a start for a file of one's own.
+
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+
+use super::{Failure, input, say};
+use crate::network::spec::Roles;
+use crate::network::{Network, SHIPPED, shipped};
+use crate::run::Baseline;
+
+/// Networks are TOML files. The shipped ones can be used by name; a file of your own by its path.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Name, shape and purpose of every shipped network and baseline
+    List,
+    /// Print a shipped network's file, comments included: copy it, change it, and give its path to `eval --network`
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::List => say(&list()?),
+        Command::Show { name } => match shipped(name) {
+            Some(text) => say(text.trim_end()),
+            None => Err(input(anyhow::anyhow!("there is no shipped network `{name}`; there are {}", names().join(", ")))),
+        },
+    }
+}
+
+/// Names of the shipped networks.
+pub(crate) fn names() -> Vec<&'static str> {
+    SHIPPED.iter().map(|(name, _)| *name).collect()
+}
+
+fn list() -> Result<String, Failure> {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header(["network", "roles", "layers", "decides by", "what it is"]);
+    for (name, text) in SHIPPED {
+        let network = Network::parse(text, name, &[]).map_err(input)?;
+        let roles = match &network.roles {
+            Roles::Generated { cap: Some(cap), .. } => format!("generated, up to {cap}"),
+            Roles::Generated { limit: Some(limit), .. } => format!("generated, {limit}"),
+            Roles::Generated { .. } => "generated".to_owned(),
+            Roles::Fixed { names } => format!("{} fixed", names.len()),
+            Roles::None => "none".to_owned(),
+        };
+        let (layers, cell) = (network.layers.len().to_string(), network.aggregate.cell.to_string());
+        table.add_row([name.to_owned(), roles, layers, cell, network.summary]);
+    }
+    for baseline in Baseline::ALL {
+        let what = match baseline {
+            Baseline::Longer => "the longer response wins; needs no model",
+            Baseline::AlwaysModel1 => "the first response wins; needs no model",
+        };
+        table.add_row([baseline.name(), "–", "–", "–", what]);
+    }
+    Ok(table.to_string())
+}

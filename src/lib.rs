@@ -1,2 +1,3 @@
 //! widedeep
+pub mod fetch;
 pub mod pair;

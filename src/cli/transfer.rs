@@ -63,7 +63,7 @@ impl TransferBar {
             Progress::Interrupted { done, why } => {
                 self.note(&format!(
                     "{why}; going on from {}",
-                    indicatif::HumanBytes(*done)
+                    indicatif::DecimalBytes(*done)
                 ));
             }
             Progress::Verifying { done, total } => {
@@ -90,11 +90,13 @@ impl Drop for TransferBar {
 }
 
 fn measured() -> ProgressStyle {
-    style("{prefix} {bar:30} {bytes:>11} / {total_bytes} {bytes_per_sec:>12} {eta:>4} {msg}")
+    style(
+        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}",
+    )
 }
 
 fn counting() -> ProgressStyle {
-    style("{prefix} {spinner} {bytes:>11} {bytes_per_sec:>12} {msg}")
+    style("{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}")
 }
 
 fn style(template: &str) -> ProgressStyle {

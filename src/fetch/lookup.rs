@@ -34,7 +34,7 @@ impl Named {
 
 /// A name that no entry has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no {} is called `{name}`{}; `widedeep {} list` shows all", kind.word(), did_you_mean(near), kind.shelf().name())]
+#[error("no {} is called `{name}`{} (`widedeep {} list` shows all)", kind.word(), did_you_mean(near), kind.shelf().name())]
 pub struct UnknownName {
     /// What was looked up.
     pub kind: Named,

@@ -1,7 +1,9 @@
-//! The `widedeep` command. Parsing, dispatch and rendering of errors live in [`widedeep::cli`].
+//! The `widedeep` command: parsing, dispatch and the rendering of errors live in `cli/`; the work is done by the library.
 
 use std::process::ExitCode;
 
+mod cli;
+
 fn main() -> ExitCode {
-    widedeep::cli::main()
+    cli::main()
 }

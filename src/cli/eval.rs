@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::{Failure, failed, input, networks, note, runtime, say};
-use crate::agreement::Bootstrap;
-use crate::chat::{ChatModel, LocalModel};
-use crate::fetch;
-use crate::llama::EngineConfig;
-use crate::network::{Network, shipped};
-use crate::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
-use crate::prompt::Prompts;
-use crate::report;
-use crate::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunConfig, Store, StoreError};
+use widedeep::agreement::Bootstrap;
+use widedeep::chat::{ChatModel, LocalModel};
+use widedeep::fetch;
+use widedeep::llama::EngineConfig;
+use widedeep::network::{Network, shipped};
+use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
+use widedeep::prompt::Prompts;
+use widedeep::report;
+use widedeep::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunConfig, Store, StoreError};
 
 /// Judge pairs with a network and say how well the verdicts agree with the human labels.
 ///
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     overrides: Vec<String>,
 
     /// Model: a name from `widedeep models list`, or the path of a GGUF file
-    #[arg(long, default_value = fetch::DEFAULT_MODEL)]
+    #[arg(long, default_value = "smollm2-135m")]
     model: String,
 
     /// Folder for the run
@@ -124,7 +124,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 models.insert(name.to_owned(), load(name, arguments)?);
             }
             let model = models[&arguments.model].identity().clone();
-            let named = network.models().into_iter().map(|name| models[name].identity().clone()).collect();
+            let named = network
+                .models()
+                .into_iter()
+                .map(|name| models[name].identity().clone())
+                .collect();
             Judge::Network { network, model, named }
         }
     };
@@ -158,7 +162,9 @@ fn judge_all(
 ) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut progress = Progress::new();
-    let limits = Limits { concurrency: arguments.concurrency };
+    let limits = Limits {
+        concurrency: arguments.concurrency,
+    };
     let result = runtime()?.block_on(async {
         let listener = stop.clone();
         let watcher = tokio::spawn(async move {
@@ -176,7 +182,9 @@ fn judge_all(
         Ok(()) => Ok(()),
         Err(JudgeError::Interrupted) => {
             let (done, total) = progress.counts();
-            Err(Failure::Interrupted(format!("interrupted: {done} of {total} pairs are done; give the same command again to go on")))
+            Err(Failure::Interrupted(format!(
+                "interrupted: {done} of {total} pairs are done; give the same command again to go on"
+            )))
         }
         Err(error) => Err(failed(error)),
     }
@@ -186,7 +194,10 @@ fn judge_all(
 fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failure> {
     let judged = store.judged().map_err(store_failure)?;
     let total = store.pairs().map_err(store_failure)?.len();
-    let bootstrap = Bootstrap { seed: store.config().seed, ..Bootstrap::default() };
+    let bootstrap = Bootstrap {
+        seed: store.config().seed,
+        ..Bootstrap::default()
+    };
     let metrics = report::Metrics::of(store.config(), &judged, total, taxonomy, bootstrap);
     let written = report::export(store, folder, &metrics).map_err(failed)?;
     say(&report::summary(&metrics, report::terminal_width()))?;
@@ -198,7 +209,9 @@ fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {
     let name = &arguments.network;
     if let Some(baseline) = Baseline::named(name) {
         if let Some(text) = arguments.overrides.first() {
-            return Err(input(anyhow::anyhow!("`--set {text}`: the baseline `{name}` has nothing to set")));
+            return Err(input(anyhow::anyhow!(
+                "`--set {text}`: the baseline `{name}` has nothing to set"
+            )));
         }
         return Ok(Wanted::Baseline(baseline));
     }
@@ -213,26 +226,42 @@ fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {
                     "there is no network `{name}`: shipped are {networks}, baselines are {baselines}, and no file has this path"
                 )));
             }
-            Err(error) => return Err(input(anyhow::Error::from(error).context(format!("failed to read the network `{name}`")))),
+            Err(error) => {
+                return Err(input(
+                    anyhow::Error::from(error).context(format!("failed to read the network `{name}`")),
+                ));
+            }
         },
     };
-    Network::parse(&text, &origin, &arguments.overrides).map(Wanted::Network).map_err(input)
+    Network::parse(&text, &origin, &arguments.overrides)
+        .map(Wanted::Network)
+        .map_err(input)
 }
 
 fn selection(arguments: &Arguments) -> Selection {
     Selection {
         datasets: arguments.datasets.clone(),
-        sample: arguments.sample.map(|n| Sample { n, seed: arguments.seed }),
+        sample: arguments.sample.map(|n| Sample {
+            n,
+            seed: arguments.seed,
+        }),
         limit: arguments.limit,
     }
 }
 
 fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
-    let bad = if arguments.skip_bad { BadLines::Skip } else { BadLines::Stop };
+    let bad = if arguments.skip_bad {
+        BadLines::Skip
+    } else {
+        BadLines::Stop
+    };
     let mut dataset = if arguments.data == Path::new("demo") && !arguments.data.exists() {
         pair::demo()
     } else {
-        let source = Source { path: arguments.data.clone(), format: arguments.format };
+        let source = Source {
+            path: arguments.data.clone(),
+            format: arguments.format,
+        };
         pair::read(&source, bad).map_err(input)?
     };
     if !dataset.skipped.is_empty() {
@@ -241,7 +270,10 @@ fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
     }
     selection(arguments).apply(&mut dataset.pairs).map_err(input)?;
     if dataset.pairs.is_empty() {
-        return Err(input(anyhow::anyhow!("no pair is left to judge in `{}`", arguments.data.display())));
+        return Err(input(anyhow::anyhow!(
+            "no pair is left to judge in `{}`",
+            arguments.data.display()
+        )));
     }
     Ok(dataset)
 }
@@ -263,11 +295,17 @@ fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy) {
 
 fn load(name: &str, arguments: &Arguments) -> Result<Arc<dyn ChatModel>, Failure> {
     let path = fetch::resolve_model(name).map_err(input)?;
-    let config = EngineConfig { context: arguments.context, threads: arguments.threads, ..EngineConfig::default() };
-    let model = LocalModel::load(&path, name, &config).map_err(input).map_err(|failure| match failure {
-        Failure::Input(error) => Failure::Input(error.context(format!("failed to load the model `{name}`"))),
-        other => other,
-    })?;
+    let config = EngineConfig {
+        context: arguments.context,
+        threads: arguments.threads,
+        ..EngineConfig::default()
+    };
+    let model = LocalModel::load(&path, name, &config)
+        .map_err(input)
+        .map_err(|failure| match failure {
+            Failure::Input(error) => Failure::Input(error.context(format!("failed to load the model `{name}`"))),
+            other => other,
+        })?;
     Ok(Arc::new(model))
 }
 

@@ -7,11 +7,13 @@ mod models;
 mod networks;
 mod progress;
 mod score;
+mod transfer;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use widedeep::fetch::{CatalogError, ResolveError, UnknownName};
 
 /// Judge pairs of responses with WideDeep networks: layers of LLM neurons, each with a role of its own, that score, read each other and
 /// score again. Runs on an embedded llama.cpp model; nothing leaves this machine.
@@ -36,9 +38,9 @@ enum Command {
     /// List the shipped networks, or show one's file
     Networks(networks::Arguments),
     /// List, download and locate models
-    Models(models::Arguments),
+    Models(models::ModelsArgs),
     /// List, download and locate public benchmarks
-    Data(data::Arguments),
+    Data(data::DataArgs),
 }
 
 /// How a command ends when it does not end well.
@@ -62,17 +64,30 @@ pub(crate) fn failed<E: Into<anyhow::Error>>(error: E) -> Failure {
     Failure::Run(error.into())
 }
 
+/// Tells a wrong name from a failed download.
+fn sorted(error: anyhow::Error) -> Failure {
+    let is_input = error.is::<UnknownName>() || error.is::<ResolveError>() || error.is::<CatalogError>();
+    if is_input {
+        Failure::Input(error)
+    } else {
+        Failure::Run(error)
+    }
+}
+
 /// Parses the command line, runs the command, renders its error.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let result = match arguments.command {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
-        Command::Models(arguments) => models::run(&arguments),
-        Command::Data(arguments) => data::run(&arguments),
+        Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
+        Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +109,11 @@ pub fn main() -> ExitCode {
 /// Writes a result to standard output. A reader that has gone (`| head`) is no failure.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+    match out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+    {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(error)),
         _ => Ok(()),
     }
@@ -107,5 +126,9 @@ pub(crate) fn note(text: &str) {
 
 /// The runtime for commands that wait for a model or the network.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(failed)
 }

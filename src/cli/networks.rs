@@ -4,9 +4,9 @@ use clap::Subcommand;
 use comfy_table::{Table, presets};
 
 use super::{Failure, input, say};
-use crate::network::spec::Roles;
-use crate::network::{Network, SHIPPED, shipped};
-use crate::run::Baseline;
+use widedeep::network::spec::Roles;
+use widedeep::network::{Network, SHIPPED, shipped};
+use widedeep::run::Baseline;
 
 /// Networks are TOML files. The shipped ones can be used by name; a file of your own by its path.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List => say(&list()?),
         Command::Show { name } => match shipped(name) {
             Some(text) => say(text.trim_end()),
-            None => Err(input(anyhow::anyhow!("there is no shipped network `{name}`; there are {}", names().join(", ")))),
+            None => Err(input(anyhow::anyhow!(
+                "there is no shipped network `{name}`; there are {}",
+                names().join(", ")
+            ))),
         },
     }
 }
@@ -43,7 +46,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 fn list() -> Result<String, Failure> {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_header(["network", "roles", "layers", "decides by", "what it is"]);
+    table
+        .load_preset(presets::ASCII_MARKDOWN)
+        .set_header(["network", "roles", "layers", "decides by", "what it is"]);
     for (name, text) in SHIPPED {
         let network = Network::parse(text, name, &[]).map_err(input)?;
         let roles = match &network.roles {

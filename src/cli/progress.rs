@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::note;
-use crate::agreement::{Confusion, kappa};
-use crate::run::{Event, Judged};
+use widedeep::agreement::{Confusion, kappa};
+use widedeep::run::{Event, Judged};
 
 /// Without a terminal a line is printed this often instead.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -32,7 +32,15 @@ impl Progress {
         }
         let now = Instant::now();
         let confusion = std::iter::empty().collect();
-        Self { bar, started: now, last_line: now, before: 0, done: 0, total: 0, confusion }
+        Self {
+            bar,
+            started: now,
+            last_line: now,
+            before: 0,
+            done: 0,
+            total: 0,
+            confusion,
+        }
     }
 
     pub(crate) fn hear(&mut self, event: &Event<'_>) {
@@ -47,10 +55,18 @@ impl Progress {
                 self.bar.set_position(self.before as u64);
                 self.bar.reset_eta();
                 if self.before > 0 {
-                    note(&format!("going on with a run of {pairs} pairs of which {} are done", self.before));
+                    note(&format!(
+                        "going on with a run of {pairs} pairs of which {} are done",
+                        self.before
+                    ));
                 }
             }
-            Event::Finished { judged, calls, replayed, tokens } => {
+            Event::Finished {
+                judged,
+                calls,
+                replayed,
+                tokens,
+            } => {
                 self.count(judged);
                 self.done += 1;
                 let message = self.message(*calls, *replayed, *tokens);
@@ -58,7 +74,12 @@ impl Progress {
                 self.bar.inc(1);
                 if !std::io::stderr().is_terminal() && self.last_line.elapsed() >= LINE_EVERY {
                     self.last_line = Instant::now();
-                    note(&format!("{}/{} pairs  {message}  {} s left", self.done, self.total, self.seconds_left()));
+                    note(&format!(
+                        "{}/{} pairs  {message}  {} s left",
+                        self.done,
+                        self.total,
+                        self.seconds_left()
+                    ));
                 }
             }
         }
@@ -82,8 +103,16 @@ impl Progress {
     fn message(&self, calls: u64, replayed: u64, tokens: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let kappa = kappa(&self.confusion).map_or("–".to_owned(), |kappa| format!("{kappa:.3}"));
-        let replayed = if replayed > 0 { format!(" ({replayed} replayed)") } else { String::new() };
-        format!("{:.1} calls/s{replayed}  {:.0} tokens/s  kappa {kappa}", calls as f64 / seconds, tokens as f64 / seconds)
+        let replayed = if replayed > 0 {
+            format!(" ({replayed} replayed)")
+        } else {
+            String::new()
+        };
+        format!(
+            "{:.1} calls/s{replayed}  {:.0} tokens/s  kappa {kappa}",
+            calls as f64 / seconds,
+            tokens as f64 / seconds
+        )
     }
 
     fn seconds_left(&self) -> u64 {

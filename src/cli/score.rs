@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Failure, failed, input, note, say};
-use crate::network::aggregate::{Cell, Margin};
-use crate::pair::Taxonomy;
-use crate::report::{self, Reaggregate, RecomputeError};
+use widedeep::network::aggregate::{Cell, Margin};
+use widedeep::pair::Taxonomy;
+use widedeep::report::{self, Reaggregate, RecomputeError};
 
 /// Recompute a run's figures from its store, without any model.
 ///
@@ -42,7 +42,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(path) => Taxonomy::load(path).map_err(input)?,
         None => Taxonomy::embedded(),
     };
-    let how = Reaggregate { cell: arguments.cell, tie_margin: arguments.tie_margin };
+    let how = Reaggregate {
+        cell: arguments.cell,
+        tie_margin: arguments.tie_margin,
+    };
     let recomputed = report::recompute(&arguments.run, &taxonomy, how).map_err(|error: RecomputeError| input(error))?;
     if arguments.cell.is_none() && arguments.tie_margin.is_none() {
         let written = report::export(&recomputed.store, &arguments.run, &recomputed.metrics).map_err(failed)?;

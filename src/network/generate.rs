@@ -40,7 +40,10 @@ const NAME_TOKENS: usize = 16;
 fn role_steps(most: Option<usize>, close: char, max_tokens: usize) -> Vec<Step> {
     let Some(most) = most else {
         let stop = vec!["\n\n\n".to_owned()];
-        return vec![Step::Force(roles::OPEN.to_string()), Step::Generate { max_tokens, stop }];
+        return vec![
+            Step::Force(roles::OPEN.to_string()),
+            Step::Generate { max_tokens, stop },
+        ];
     };
     let name = Step::Generate {
         max_tokens: NAME_TOKENS.min(max_tokens),

@@ -117,7 +117,7 @@ fn slot(
         let rendered = render(layer, neuron, order, reviews, ground, setting)?;
         Ok(Request {
             turns: turns(rendered.system, rendered.user),
-            plan: network.plan(model.steering()),
+            plan: network.plan(model.steering(), setting.family),
             sampling: draw(
                 network.sampling.temperature,
                 network.sampling.top_p,

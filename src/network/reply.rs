@@ -4,8 +4,8 @@ use super::opinion::Missing;
 use super::score::{Score, ScorePair};
 use super::spec::{Failure, Form, Network, Parser};
 use crate::chat::{Chosen, Reply, ReplyPlan, Steering, Step};
-use crate::prompt::Layout;
 use crate::prompt::parse::{self, ParseFailure, Parsed};
+use crate::prompt::{Family, Layout};
 
 /// The scores that a judge may give.
 pub const SCORES: std::ops::RangeInclusive<u8> = 1..=10;
@@ -20,16 +20,16 @@ pub(super) struct Reading {
 
 impl Network {
     /// The plan of an evaluation call on a model that can be steered, or not.
-    pub(super) fn plan(&self, steering: Steering) -> ReplyPlan {
+    pub(super) fn plan(&self, steering: Steering, family: &Family) -> ReplyPlan {
         match (self.reply.form, steering) {
-            (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(self.scaffold()),
+            (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(self.scaffold(family)),
             (Form::Free, _) | (_, Steering::FreeText) => ReplyPlan::Free {
                 max_tokens: self.reply.max_tokens,
             },
         }
     }
 
-    fn scaffold(&self) -> Vec<Step> {
+    fn scaffold(&self, family: &Family) -> Vec<Step> {
         let the = match self.prompt {
             Layout::Shared | Layout::Official => "",
             Layout::FairEval | Layout::FairEvalVanilla => "the ",
@@ -41,12 +41,19 @@ impl Network {
         }
         // The evidence is given as one line about each assistant: small models, left to themselves, write neither.
         let stop = vec!["\n".to_owned(), "Score of".to_owned()];
-        let first = Step::Generate { max_tokens: self.reply.evidence_tokens.div_ceil(2), stop: stop.clone() };
-        let second = Step::Generate { max_tokens: self.reply.evidence_tokens / 2, stop };
+        let first = Step::Generate {
+            max_tokens: self.reply.evidence_tokens.div_ceil(2),
+            stop: stop.clone(),
+        };
+        let second = Step::Generate {
+            max_tokens: self.reply.evidence_tokens / 2,
+            stop,
+        };
+        let noun = family.candidate.label.to_lowercase();
         vec![
-            Step::Force("Evaluation evidence: Assistant 1".to_owned()),
+            Step::Force(format!("Evaluation evidence: Assistant 1's {noun}")),
             first,
-            Step::Force("\nAssistant 2".to_owned()),
+            Step::Force(format!("\nAssistant 2's {noun}")),
             second,
             line(1, "\n"),
             choose(),

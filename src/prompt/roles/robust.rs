@@ -14,8 +14,10 @@ const LONGEST_SPAN: usize = 200;
 const LONGEST_NAME: usize = 60;
 /// More words without a colon are a sentence.
 const MOST_BARE_WORDS: usize = 5;
-/// The example in the shared layout's prompt, which small models repeat.
-const EXAMPLES: [&str; 2] = ["name", "name: what it looks at"];
+/// The example in the shared layout's prompt, which small models repeat, with or without decoration.
+const EXAMPLES: [&str; 2] = ["name", "name what it looks at"];
+/// Fewer letters name no angle of view.
+const FEWEST_LETTERS: usize = 2;
 
 /// A numbered or bulleted line.
 static ITEM: LazyLock<Regex> =
@@ -27,7 +29,7 @@ static NAME_END: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[:：]| [-–�
 ///
 /// A span runs from the last dollar sign before a closing sign ("It costs $5. $Accuracy&" names one angle), on any number of
 /// lines; runs of whitespace become one space, markdown and quotation marks around it are dropped, as are empty spans, spans of
-/// more than 200 characters, repetitions in other case, and the prompt's own example.
+/// more than 200 characters, repetitions in other case, spans without letters, and the prompt's own example.
 ///
 /// Only if there is no delimited span at all, lines such as `1. Name: what it looks at` or `- **Name**` are read as angles:
 /// small models often forget the delimiters. Names there have at most 60 characters.
@@ -39,10 +41,20 @@ pub fn parse(reply: &str, close: char, cap: Option<NonZeroUsize>) -> Vec<String>
     let mut seen = HashSet::new();
     roles.retain(|role| {
         let folded = role.to_lowercase();
-        !EXAMPLES.contains(&folded.as_str()) && seen.insert(folded)
+        says_something(&folded) && seen.insert(folded)
     });
     roles.truncate(cap.map_or(usize::MAX, NonZeroUsize::get));
     roles
+}
+
+/// Whether a role has letters, and others than the prompt's own example. Ideographs count: two of them are a word.
+fn says_something(role: &str) -> bool {
+    let letters = role.chars().filter(|c| c.is_alphabetic()).count();
+    let words: Vec<&str> = role
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty())
+        .collect();
+    letters >= FEWEST_LETTERS && !EXAMPLES.contains(&words.join(" ").as_str())
 }
 
 fn delimited(reply: &str, close: char) -> Vec<String> {

@@ -110,9 +110,7 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
             angles: &angles,
         };
         let of_layer = run_layer(layer, &ground, setting).await?;
-        if layer > 0 {
-            angles = spread_angles(layer, &ground, setting);
-        }
+        angles = spread_angles(layer, &ground, setting);
         let mut record = StageRecord {
             stage: Stage::Layer(layer),
             calls: 0,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::{EvaluateError, Setting, draw};
 use super::seed::Place;
 use super::spec::{Form, RoleParser, Roles};
-use crate::chat::{CallKey, ReplyPlan, Request, Steering, Step, Usage};
+use crate::chat::{CallKey, ChatError, ReplyPlan, Request, Steering, Step, Usage};
 use crate::pair::{Order, Pair};
 use crate::prompt::{Angles, Nonce, Rendered, Shown, roles};
 
@@ -102,12 +102,13 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         };
         outcome.attempts += 1;
         outcome.call = Some(CallKey::of(model.identity(), &request));
-        let reply = model.reply_all(vec![request]).await.into_iter().next();
-        let reply = match reply {
-            Some(Ok(reply)) => reply,
-            Some(Err(error)) if error.is_fatal() => return Err(error.into()),
+        let replies = model.reply_all(vec![request]).await;
+        let miscounted = || ChatError::miscounted(model.identity(), 1, 0);
+        let reply = match replies.into_iter().next().ok_or_else(miscounted)? {
+            Ok(reply) => reply,
+            Err(error) if error.is_fatal() => return Err(error.into()),
             // A pair too long for role generation may still be judged under the fallback roles.
-            Some(Err(_)) | None => break,
+            Err(_) => break,
         };
         outcome.usage += reply.usage;
         let close = setting.family.close;

@@ -305,7 +305,10 @@ async fn ask(
         .iter()
         .map(|(model, group)| model.reply_all(group.iter().map(|&i| slots[i].request.clone()).collect()));
     let replies = join_all(calls).await;
-    for ((_, group), replies) in groups.into_iter().zip(replies) {
+    for ((model, group), replies) in groups.into_iter().zip(replies) {
+        if replies.len() != group.len() {
+            return Err(ChatError::miscounted(model.identity(), group.len(), replies.len()).into());
+        }
         for (i, reply) in group.into_iter().zip(replies) {
             if let Err(error) = &reply
                 && error.is_fatal()

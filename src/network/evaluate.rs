@@ -133,6 +133,18 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
     })
 }
 
+/// Repeating a request at temperature 0 would repeat its reply.
+const RETRY_TEMPERATURE: f32 = 0.7;
+
+/// Temperature of an attempt whose first was made at `first`.
+pub(super) fn retry_temperature(first: f32, attempt: usize) -> f32 {
+    if attempt > 0 && first < RETRY_TEMPERATURE {
+        RETRY_TEMPERATURE
+    } else {
+        first
+    }
+}
+
 /// Sampling of the call at a place. Greedy calls carry no seed: equal calls stay equal, wherever they are made.
 pub(super) fn draw(temperature: f32, top_p: f32, run: u64, place: Place) -> Sampling {
     if temperature == 0.0 {

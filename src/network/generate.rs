@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::{EvaluateError, Setting, draw};
+use super::evaluate::{EvaluateError, Setting, draw, retry_temperature};
 use super::seed::Place;
 use super::spec::{Form, RoleParser, Roles};
 use crate::chat::{CallKey, ChatError, ReplyPlan, Request, Steering, Step, Usage};
@@ -27,9 +27,6 @@ pub struct RoleOutcome {
     /// Tokens of all attempts.
     pub usage: Usage,
 }
-
-/// Repeating a request at temperature 0 would repeat its reply.
-const RETRY_TEMPERATURE: f32 = 0.7;
 
 /// Decides the roles for one pair.
 pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) -> Result<RoleOutcome, EvaluateError> {
@@ -81,10 +78,9 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
     };
     let mut outcome = RoleOutcome::default();
     for attempt in 0..attempts.get() {
-        let temperature = match (attempt, parser) {
-            (0, _) | (_, RoleParser::Compat) => temperature,
-            (_, RoleParser::Robust) if temperature < RETRY_TEMPERATURE => RETRY_TEMPERATURE,
-            (_, RoleParser::Robust) => temperature,
+        let temperature = match parser {
+            RoleParser::Compat => temperature,
+            RoleParser::Robust => retry_temperature(temperature, attempt),
         };
         let place = Place {
             pair: pair.index,

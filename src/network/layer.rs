@@ -127,7 +127,7 @@ fn slot(
             turns: turns(rendered.system, rendered.user),
             plan: network.plan(model.steering()),
             sampling: draw(
-                network.sampling.temperature,
+                network.temperature(0),
                 network.sampling.top_p,
                 setting.seed,
                 place,
@@ -291,7 +291,7 @@ async fn ask(
             attempt,
         };
         slot.request.sampling = draw(
-            setting.network.sampling.temperature,
+            setting.network.temperature(attempt),
             setting.network.sampling.top_p,
             setting.seed,
             place,

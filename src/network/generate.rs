@@ -1,5 +1,7 @@
 //! Role generation: which angles of view matter for this pair (spec section 3).
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{EvaluateError, Setting, draw, retry_temperature};
@@ -14,7 +16,7 @@ use crate::prompt::{Angles, Nonce, Rendered, Shown, roles};
 pub struct RoleOutcome {
     /// One per neuron; `None` is a judge without role.
     pub roles: Vec<Option<String>>,
-    /// Whether nothing could be read and the two fallback roles are used.
+    /// Whether nothing could be read and the fallback roles are used: two, or one where no more are asked for.
     pub fallback: bool,
     /// Requests made; 0 where roles are not generated.
     pub attempts: usize,
@@ -76,6 +78,13 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         ]),
         _ => ReplyPlan::Free { max_tokens },
     };
+    // `limit` neurons at most, as in the published code's limited mode (spec 3.1).
+    let width = [limit, cap]
+        .into_iter()
+        .flatten()
+        .map(NonZeroUsize::get)
+        .min()
+        .unwrap_or(usize::MAX);
     let mut outcome = RoleOutcome::default();
     for attempt in 0..attempts.get() {
         let temperature = match parser {
@@ -115,17 +124,13 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         outcome.raw = Some(reply.text);
         // An empty name cannot be an angle of view; the published code keeps it all the same.
         outcome.roles = parsed.into_iter().map(Some).collect();
-        // `limit` neurons at most, as the published code's limited mode (spec 3.1).
-        outcome.roles.truncate(
-            limit
-                .map_or(usize::MAX, std::num::NonZero::get)
-                .min(cap.map_or(usize::MAX, std::num::NonZero::get)),
-        );
+        outcome.roles.truncate(width);
         if !outcome.roles.is_empty() {
             return Ok(outcome);
         }
     }
     outcome.fallback = true;
     outcome.roles = roles::FALLBACK.iter().map(|&role| Some(role.to_owned())).collect();
+    outcome.roles.truncate(width);
     Ok(outcome)
 }

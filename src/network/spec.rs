@@ -50,7 +50,7 @@ pub enum Roles {
         /// Ask for exactly this many; without it, for as many as matter.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<NonZeroUsize>,
-        /// Use at most this many of what comes back; without it, all.
+        /// Use at most this many; without it, all that come back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cap: Option<NonZeroUsize>,
         /// Requests made until one can be read.

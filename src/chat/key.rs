@@ -12,19 +12,32 @@ use super::{Identity, Request};
 #[serde(transparent)]
 pub struct CallKey(String);
 
+/// What is hashed.
+#[derive(Serialize)]
+struct Call<'a> {
+    format: u8,
+    model: &'a str,
+    request: &'a Request,
+}
+
 impl CallKey {
     /// The key of a request to a model.
     pub fn of(identity: &Identity, request: &Request) -> Self {
-        let mut hasher = blake3::Hasher::new();
         // The digest identifies a local file, whatever it is called; a remote model has its name only.
         let model = if identity.digest.is_empty() {
             &identity.name
         } else {
             &identity.digest
         };
-        // JSON strings escape what could end them, so no two different calls serialise alike.
-        let call = serde_json::json!({ "format": 1, "model": model, "request": request });
-        hasher.update(call.to_string().as_bytes());
+        // JSON strings escape what could end them, so no two different calls serialise alike. Straight from the structs: keys stand in
+        // the order of their declaration, whichever map serde_json was built with.
+        let call = Call {
+            format: 1,
+            model,
+            request,
+        };
+        let mut hasher = blake3::Hasher::new();
+        serde_json::to_writer(&mut hasher, &call).expect("a hasher takes all bytes, and all keys are strings");
         Self(hasher.finalize().to_hex().to_string())
     }
 

@@ -92,6 +92,13 @@ impl ChatError {
     pub fn is_fatal(&self) -> bool {
         matches!(self, ChatError::Backend { .. })
     }
+
+    /// What is wrong with a model that broke the contract of [`ChatModel::reply_all`]: nobody can tell which request has no answer.
+    pub(crate) fn miscounted(model: &Identity, asked: usize, answered: usize) -> Self {
+        ChatError::Backend {
+            reason: format!("the model `{model}` was asked {asked} requests and gave {answered} answers"),
+        }
+    }
 }
 
 /// Which model exactly: what a call's key and a run's record need to know.

@@ -110,9 +110,7 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
             angles: &angles,
         };
         let of_layer = run_layer(layer, &ground, setting).await?;
-        if layer > 0 {
-            angles = spread_angles(layer, &ground, setting);
-        }
+        angles = spread_angles(layer, &ground, setting);
         let mut record = StageRecord {
             stage: Stage::Layer(layer),
             calls: 0,
@@ -133,6 +131,18 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
         opinions,
         stages,
     })
+}
+
+/// Repeating a request at temperature 0 would repeat its reply.
+const RETRY_TEMPERATURE: f32 = 0.7;
+
+/// Temperature of an attempt whose first was made at `first`.
+pub(super) fn retry_temperature(first: f32, attempt: usize) -> f32 {
+    if attempt > 0 && first < RETRY_TEMPERATURE {
+        RETRY_TEMPERATURE
+    } else {
+        first
+    }
 }
 
 /// Sampling of the call at a place. Greedy calls carry no seed: equal calls stay equal, wherever they are made.

@@ -1,11 +1,13 @@
 //! Role generation: which angles of view matter for this pair (spec section 3).
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::{EvaluateError, Setting, draw};
+use super::evaluate::{EvaluateError, Setting, draw, retry_temperature};
 use super::seed::Place;
 use super::spec::{Form, RoleParser, Roles};
-use crate::chat::{CallKey, ReplyPlan, Request, Steering, Step, Usage};
+use crate::chat::{CallKey, ChatError, ReplyPlan, Request, Steering, Step, Usage};
 use crate::pair::{Order, Pair};
 use crate::prompt::{Angles, Nonce, Rendered, Shown, roles};
 
@@ -14,7 +16,7 @@ use crate::prompt::{Angles, Nonce, Rendered, Shown, roles};
 pub struct RoleOutcome {
     /// One per neuron; `None` is a judge without role.
     pub roles: Vec<Option<String>>,
-    /// Whether nothing could be read and the two fallback roles are used.
+    /// Whether nothing could be read and the fallback roles are used: two, or one where no more are asked for.
     pub fallback: bool,
     /// Requests made; 0 where roles are not generated.
     pub attempts: usize,
@@ -27,9 +29,6 @@ pub struct RoleOutcome {
     /// Tokens of all attempts.
     pub usage: Usage,
 }
-
-/// Repeating a request at temperature 0 would repeat its reply.
-const RETRY_TEMPERATURE: f32 = 0.7;
 
 /// Most tokens of one name in a steered list.
 const NAME_TOKENS: usize = 16;
@@ -95,17 +94,19 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         .roles(network.prompt, setting.family, &shown, nonce, angles)?;
     let model = setting.panel.model(network.model_of(0, 0));
     let turns = super::layer::turns(system, user);
-    let most = limit.or(cap).map(std::num::NonZero::get);
+    // `limit` neurons at most, as in the published code's limited mode (spec 3.1).
+    let width = [limit, cap].into_iter().flatten().map(NonZeroUsize::get).min();
     let plan = match (network.reply.form, model.steering()) {
-        (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(role_steps(most, setting.family.close, max_tokens)),
+        (Form::Scaffold, Steering::Scaffold) => {
+            ReplyPlan::Scaffold(role_steps(width, setting.family.close, max_tokens))
+        }
         _ => ReplyPlan::Free { max_tokens },
     };
     let mut outcome = RoleOutcome::default();
     for attempt in 0..attempts.get() {
-        let temperature = match (attempt, parser) {
-            (0, _) | (_, RoleParser::Compat) => temperature,
-            (_, RoleParser::Robust) if temperature < RETRY_TEMPERATURE => RETRY_TEMPERATURE,
-            (_, RoleParser::Robust) => temperature,
+        let temperature = match parser {
+            RoleParser::Compat => temperature,
+            RoleParser::Robust => retry_temperature(temperature, attempt),
         };
         let place = Place {
             pair: pair.index,
@@ -123,12 +124,13 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         };
         outcome.attempts += 1;
         outcome.call = Some(CallKey::of(model.identity(), &request));
-        let reply = model.reply_all(vec![request]).await.into_iter().next();
-        let reply = match reply {
-            Some(Ok(reply)) => reply,
-            Some(Err(error)) if error.is_fatal() => return Err(error.into()),
+        let replies = model.reply_all(vec![request]).await;
+        let miscounted = || ChatError::miscounted(model.identity(), 1, 0);
+        let reply = match replies.into_iter().next().ok_or_else(miscounted)? {
+            Ok(reply) => reply,
+            Err(error) if error.is_fatal() => return Err(error.into()),
             // A pair too long for role generation may still be judged under the fallback roles.
-            Some(Err(_)) | None => break,
+            Err(_) => break,
         };
         outcome.usage += reply.usage;
         let close = setting.family.close;
@@ -139,17 +141,13 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
         outcome.raw = Some(reply.text);
         // An empty name cannot be an angle of view; the published code keeps it all the same.
         outcome.roles = parsed.into_iter().map(Some).collect();
-        // `limit` neurons at most, as the published code's limited mode (spec 3.1).
-        outcome.roles.truncate(
-            limit
-                .map_or(usize::MAX, std::num::NonZero::get)
-                .min(cap.map_or(usize::MAX, std::num::NonZero::get)),
-        );
+        outcome.roles.truncate(width.unwrap_or(usize::MAX));
         if !outcome.roles.is_empty() {
             return Ok(outcome);
         }
     }
     outcome.fallback = true;
     outcome.roles = roles::FALLBACK.iter().map(|&role| Some(role.to_owned())).collect();
+    outcome.roles.truncate(width.unwrap_or(usize::MAX));
     Ok(outcome)
 }

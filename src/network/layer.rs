@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::evaluate::{EvaluateError, Setting, draw};
 use super::opinion::{Missing, Opinion};
 use super::seed::Place;
-use super::spec::{Defects, HistoryUse, Orders};
+use super::spec::{Defects, HistoryUse, Network, Orders};
 use crate::chat::{CallKey, ChatError, ChatModel, Reply, Request, Speaker, Turn, Usage};
 use crate::pair::{Order, Pair};
 use crate::prompt::{self, History, Member, Nonce, Rendered, Shown, relabel};
@@ -67,8 +67,16 @@ pub(super) async fn run_layer(
         .collect())
 }
 
-/// Angle lists after a deeper layer: the union of those that each neuron was shown (spec 5.2).
+/// Whether the prompts of a layer show what the layer before wrote.
+fn reads_reviews(layer: usize, network: &Network) -> bool {
+    layer > 0 && network.layers[layer].history == HistoryUse::Previous
+}
+
+/// Angle lists after a layer: the union of those that each neuron was shown (spec 5.2); where it was shown none, its own list.
 pub(super) fn spread_angles(layer: usize, ground: &Ground<'_>, setting: &Setting<'_>) -> Vec<Vec<String>> {
+    if !reads_reviews(layer, setting.network) {
+        return ground.angles.to_vec();
+    }
     let n = ground.roles.len();
     (0..n)
         .map(|neuron| {
@@ -118,18 +126,13 @@ fn slot(
         Ok(Request {
             turns: turns(rendered.system, rendered.user),
             plan: network.plan(model.steering(), setting.family),
-            sampling: draw(
-                network.sampling.temperature,
-                network.sampling.top_p,
-                setting.seed,
-                place,
-            ),
+            sampling: draw(network.temperature(0), network.sampling.top_p, setting.seed, place),
             scope: ground.pair.index as u64,
         })
     };
     let mut chosen = request(None)?;
     let mut shortened = None;
-    if !ground.before.is_empty() {
+    if reads_reviews(layer, network) {
         for length in REVIEW_LENGTHS {
             if model.fit(&chosen).is_none_or(crate::chat::Fit::fits) {
                 break;
@@ -170,7 +173,7 @@ fn render(
         second,
     };
     let role = ground.roles[neuron].as_deref();
-    if layer == 0 || network.layers[layer].history == HistoryUse::None {
+    if !reads_reviews(layer, network) {
         return Ok(setting
             .prompts
             .judge(network.prompt, setting.family, &shown, ground.nonce, role)?);
@@ -283,7 +286,7 @@ async fn ask(
             attempt,
         };
         slot.request.sampling = draw(
-            setting.network.sampling.temperature,
+            setting.network.temperature(attempt),
             setting.network.sampling.top_p,
             setting.seed,
             place,
@@ -297,7 +300,10 @@ async fn ask(
         .iter()
         .map(|(model, group)| model.reply_all(group.iter().map(|&i| slots[i].request.clone()).collect()));
     let replies = join_all(calls).await;
-    for ((_, group), replies) in groups.into_iter().zip(replies) {
+    for ((model, group), replies) in groups.into_iter().zip(replies) {
+        if replies.len() != group.len() {
+            return Err(ChatError::miscounted(model.identity(), group.len(), replies.len()).into());
+        }
         for (i, reply) in group.into_iter().zip(replies) {
             if let Err(error) = &reply
                 && error.is_fatal()

@@ -1,5 +1,6 @@
 //! What a judge's reply consists of, and the scores in it.
 
+use super::evaluate::retry_temperature;
 use super::opinion::Missing;
 use super::score::{Score, ScorePair};
 use super::spec::{Failure, Form, Network, Parser};
@@ -26,6 +27,14 @@ impl Network {
             (Form::Free, _) | (_, Steering::FreeText) => ReplyPlan::Free {
                 max_tokens: self.reply.max_tokens,
             },
+        }
+    }
+
+    /// Temperature of an evaluation call's attempt; the published code repeats its requests as they are.
+    pub(super) fn temperature(&self, attempt: usize) -> f32 {
+        match self.reply.parser {
+            Parser::Robust => retry_temperature(self.sampling.temperature, attempt),
+            Parser::Compat | Parser::Faireval => self.sampling.temperature,
         }
     }
 

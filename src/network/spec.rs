@@ -50,7 +50,7 @@ pub enum Roles {
         /// Ask for exactly this many; without it, for as many as matter.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<NonZeroUsize>,
-        /// Use at most this many of what comes back; without it, all.
+        /// Use at most this many; without it, all that come back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cap: Option<NonZeroUsize>,
         /// Requests made until one can be read.
@@ -59,7 +59,7 @@ pub enum Roles {
         /// Most tokens of the list.
         #[serde(default = "roles_tokens")]
         max_tokens: usize,
-        /// Temperature of the first request; further ones use at least 0.7, since at 0 they would repeat it.
+        /// Temperature of the first request; under the robust parser further ones use at least 0.7, since at 0 they would repeat it.
         #[serde(default)]
         temperature: f32,
         /// How the list is read.
@@ -186,7 +186,8 @@ pub struct ReplySpec {
     /// How a free reply is read.
     #[serde(default)]
     pub parser: Parser,
-    /// Requests made until a free reply can be read.
+    /// Requests made until a free reply can be read; under the robust parser further ones use at least temperature 0.7, since at 0
+    /// they would repeat the first.
     #[serde(default = "one")]
     pub attempts: NonZeroUsize,
     /// What becomes of a reply that cannot be read.

@@ -69,6 +69,12 @@ pub enum JudgeError {
         /// Why.
         source: PromptError,
     },
+    /// A model of the run's configuration was not loaded.
+    #[error("the run judges with the model `{name}`, which is not at hand: load it under this name")]
+    NoModel {
+        /// The name in the configuration.
+        name: String,
+    },
     /// Somebody asked the run to stop.
     #[error("interrupted")]
     Interrupted,
@@ -123,11 +129,12 @@ pub async fn judge(
                     (name.clone(), Arc::new(recorded) as Arc<dyn ChatModel>)
                 })
                 .collect();
-            let Some(run) = recorded.get(&model.name).cloned() else {
-                let reason = format!("no model `{}` at hand", model.name);
-                let source = crate::chat::ChatError::Backend { reason }.into();
-                return Err(JudgeError::Evaluate { index: 0, source });
-            };
+            let missing = |name: &str| JudgeError::NoModel { name: name.to_owned() };
+            let run = recorded.get(&model.name).ok_or_else(|| missing(&model.name))?.clone();
+            // A panel asks the run's model where it does not know a name: another jury than the network describes.
+            if let Some(name) = network.models().into_iter().find(|&name| !recorded.contains_key(name)) {
+                return Err(missing(name));
+            }
             let panel = Panel::new(run, recorded);
             let job = Job {
                 network,

@@ -115,6 +115,8 @@ impl Store {
         let path = folder.join(FILE);
         let connection = open(&path, rusqlite::OpenFlags::default())?;
         let at = |doing| sqlite(doing, &path);
+        // Before anything is written: a newer program's file stays as it is.
+        let known = read_config(&connection, &path, folder)?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -126,7 +128,7 @@ impl Store {
                  CREATE TABLE IF NOT EXISTS judged (pair INTEGER PRIMARY KEY, judged TEXT NOT NULL);",
             )
             .map_err(at("set up"))?;
-        let known = match read_config(&connection, &path, folder)? {
+        let known = match known {
             Some(known) => known,
             None => {
                 first_rows(&connection, config, pairs).map_err(at("write"))?;
@@ -175,12 +177,12 @@ impl Store {
 
     /// All pairs of the run, in source order.
     pub fn pairs(&self) -> Result<Vec<Pair>, StoreError> {
-        self.rows("SELECT pair FROM pairs ORDER BY idx")
+        self.rows("pair", "SELECT idx, pair FROM pairs ORDER BY idx")
     }
 
     /// All finished pairs, in source order.
     pub fn judged(&self) -> Result<Vec<Judged>, StoreError> {
-        self.rows("SELECT judged FROM judged ORDER BY pair")
+        self.rows("verdict of pair", "SELECT pair, judged FROM judged ORDER BY pair")
     }
 
     /// Stores a finished pair.
@@ -200,7 +202,8 @@ impl Store {
             .prepare_cached("SELECT reply FROM calls WHERE key = ?1")
             .and_then(|mut statement| statement.query_row(params![key.as_str()], |row| row.get(0)).optional())
             .map_err(sqlite("read", &self.path))?;
-        json.map(|json| self.value(&json)).transpose()
+        json.map(|json| self.value(&json, || format!("the reply of call {key}")))
+            .transpose()
     }
 
     /// A call with its request.
@@ -216,8 +219,8 @@ impl Store {
             .map_err(sqlite("read", &self.path))?;
         row.map(|(request, reply, model)| {
             Ok(Call {
-                request: self.value(&request)?,
-                reply: self.value(&reply)?,
+                request: self.value(&request, || format!("the request of call {key}"))?,
+                reply: self.value(&reply, || format!("the reply of call {key}"))?,
                 model,
             })
         })
@@ -258,16 +261,20 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    fn rows<T: serde::de::DeserializeOwned>(&self, query: &str) -> Result<Vec<T>, StoreError> {
-        let texts: Vec<String> = {
+    /// Rows of an index and a JSON text; `what` is what the texts are, for errors.
+    fn rows<T: serde::de::DeserializeOwned>(&self, what: &str, query: &str) -> Result<Vec<T>, StoreError> {
+        let texts: Vec<(i64, String)> = {
             let connection = self.connection();
             let mut statement = connection.prepare(query).map_err(sqlite("read", &self.path))?;
             let rows = statement
-                .query_map([], |row| row.get(0))
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
                 .map_err(sqlite("read", &self.path))?;
             rows.collect::<Result<_, _>>().map_err(sqlite("read", &self.path))?
         };
-        texts.iter().map(|text| self.value(text)).collect()
+        texts
+            .iter()
+            .map(|(index, text)| self.value(text, || format!("{what} {index}")))
+            .collect()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -282,10 +289,10 @@ impl Store {
         })
     }
 
-    fn value<T: serde::de::DeserializeOwned>(&self, json: &str) -> Result<T, StoreError> {
+    fn value<T: serde::de::DeserializeOwned>(&self, json: &str, what: impl Fn() -> String) -> Result<T, StoreError> {
         serde_json::from_str(json).map_err(|error| StoreError::Damaged {
             path: self.path.clone(),
-            reason: error.to_string(),
+            reason: format!("{} cannot be read: {error}", what()),
         })
     }
 }
@@ -331,7 +338,12 @@ fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
+/// The configuration; `None` where no run was started, be it that the process ended before its first rows were committed.
 fn read_config(connection: &Connection, path: &Path, folder: &Path) -> Result<Option<RunConfig>, StoreError> {
+    let started = connection.table_exists(None, "meta").map_err(sqlite("read", path))?;
+    if !started {
+        return Ok(None);
+    }
     let meta = |key: &str| -> Result<Option<rusqlite::types::Value>, StoreError> {
         connection
             .query_row("SELECT value FROM meta WHERE key = ?1", params![key], |row| row.get(0))
@@ -355,7 +367,7 @@ fn read_config(connection: &Connection, path: &Path, folder: &Path) -> Result<Op
     match meta("config")? {
         Some(rusqlite::types::Value::Text(json)) => serde_json::from_str(&json)
             .map(Some)
-            .map_err(|error| damaged(error.to_string())),
+            .map_err(|error| damaged(format!("its configuration cannot be read: {error}"))),
         _ => Err(damaged("its configuration is missing".to_owned())),
     }
 }
@@ -383,7 +395,9 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, rusqlite::Error> {
 /// Which parts of two configurations differ, in words; the program's version may.
 fn difference(old: &RunConfig, new: &RunConfig) -> Option<String> {
     let parts = |config: &RunConfig| {
-        let mut value = serde_json::to_value(config).unwrap_or_default();
+        // By way of text, in which a temperature of 0.7 is 0.7 and not the double nearest to its single-precision number.
+        let text = serde_json::to_string(config).unwrap_or_default();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         if let Some(map) = value.as_object_mut() {
             map.remove("widedeep");
         }

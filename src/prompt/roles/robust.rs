@@ -29,7 +29,7 @@ static NAME_END: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[:：]| [-–�
 ///
 /// A span runs from the last dollar sign before a closing sign ("It costs $5. $Accuracy&" names one angle), on any number of
 /// lines; runs of whitespace become one space, markdown and quotation marks around it are dropped, as are empty spans, spans of
-/// more than 200 characters, repetitions in other case, spans without letters, and the prompt's own example.
+/// more than 200 characters, repetitions in other case, spans without letters, spans that name one of the assistants, and the prompt's own example.
 ///
 /// Only if there is no delimited span at all, lines such as `1. Name: what it looks at` or `- **Name**` are read as angles:
 /// small models often forget the delimiters. Names there have at most 60 characters.
@@ -47,8 +47,12 @@ pub fn parse(reply: &str, close: char, cap: Option<NonZeroUsize>) -> Vec<String>
     roles
 }
 
-/// Whether a role has letters, and others than the prompt's own example. Ideographs count: two of them are a word.
+/// Whether a role can be an angle of view: it has letters (ideographs count: two of them are a word), it is not the prompt's own example, and it does
+/// not name one of the assistants, which is what is judged and not how.
 fn says_something(role: &str) -> bool {
+    if role.contains("assistant 1") || role.contains("assistant 2") {
+        return false;
+    }
     let letters = role.chars().filter(|c| c.is_alphabetic()).count();
     let words: Vec<&str> = role
         .split(|c: char| !c.is_alphabetic())

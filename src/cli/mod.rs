@@ -13,7 +13,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use widedeep::fetch::{CatalogError, ResolveError, UnknownName};
+use widedeep::fetch::lookup::UnknownName;
+use widedeep::fetch::{CatalogError, ResolveError};
 
 /// Judge pairs of responses with WideDeep networks: layers of LLM neurons, each with a role of its own, that score, read each other and
 /// score again. Runs on an embedded llama.cpp model; nothing leaves this machine.

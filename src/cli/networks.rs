@@ -47,7 +47,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 fn list() -> Result<String, Failure> {
     let mut table = Table::new();
     table
-        .load_preset(presets::ASCII_MARKDOWN)
+        .load_style(presets::NOTHING)
         .set_header(["network", "roles", "layers", "decides by", "what it is"]);
     for (name, text) in SHIPPED {
         let network = Network::parse(text, name, &[]).map_err(input)?;

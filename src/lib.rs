@@ -6,4 +6,5 @@ pub mod llama;
 pub mod network;
 pub mod pair;
 pub mod prompt;
+pub mod report;
 pub mod run;

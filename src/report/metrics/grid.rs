@@ -1,0 +1,106 @@
+//! The whole aggregation grid over the same opinions: cells disagree on real inputs (spec 7), so a figure without its neighbours says little.
+
+use serde::Serialize;
+
+use super::Voted;
+use crate::{
+    agreement::{AbsentClasses, Confusion, accuracy, kappa, macro_f1},
+    network::{
+        aggregate::{Cell, Margin, Reading, aggregate},
+        spec::Aggregate,
+    },
+    pair::Label,
+};
+
+/// Every cell of the aggregation grid.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Grid {
+    /// The tie margin of all of them.
+    pub tie_margin: Margin,
+    /// The cell that the verdicts are by.
+    pub chosen: Cell,
+    /// All twelve, in the order of [`Cell::grid`].
+    pub cells: Vec<CellRow>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CellRow {
+    /// Which.
+    pub cell: Cell,
+    /// Whether the verdicts are by it.
+    pub chosen: bool,
+    /// Its figures; null when no opinion of the run has what the cell reads (the model gave no distributions).
+    pub score: Option<CellScore>,
+}
+
+/// What a cell would have given.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CellScore {
+    /// Pairs that the cell decides.
+    pub decided: usize,
+    /// Of these, with a human label: the N of accuracy, macro-F1 and kappa.
+    pub n: u64,
+    /// Share of exact matches; null without labels.
+    pub accuracy: Option<f64>,
+    /// Macro-F1 over all three classes; null without labels.
+    pub macro_f1_all: Option<f64>,
+    /// Cohen's kappa; null where it is undefined.
+    pub kappa: Option<f64>,
+    /// Share of ties among the decided pairs; null when there are none.
+    pub tie_rate: Option<f64>,
+}
+
+impl Grid {
+    pub(super) fn of(voted: &[Voted<'_>], by: Aggregate) -> Self {
+        let row = |cell: Cell| CellRow {
+            cell,
+            chosen: cell == by.cell,
+            score: has(voted, cell.reading).then(|| CellScore::of(voted, cell, by.tie_margin)),
+        };
+        Self {
+            tie_margin: by.tie_margin,
+            chosen: by.cell,
+            cells: Cell::grid().map(row).to_vec(),
+        }
+    }
+
+    /// The row of a cell.
+    pub fn row(&self, cell: Cell) -> Option<&CellRow> {
+        self.cells.iter().find(|row| row.cell == cell)
+    }
+}
+
+fn has(voted: &[Voted<'_>], reading: Reading) -> bool {
+    // Even a run without a single readable reply was asked for scores: its argmax cells decide nothing, and say so.
+    reading == Reading::Argmax
+        || voted
+            .iter()
+            .flat_map(|voted| &voted.votes)
+            .any(|vote| vote.pair(reading).is_some())
+}
+
+impl CellScore {
+    fn of(voted: &[Voted<'_>], cell: Cell, margin: Margin) -> Self {
+        let (mut decided, mut ties) = (0, 0);
+        let mut confusion = Confusion::default();
+        for pair in voted {
+            let Some(decision) = aggregate(&pair.votes, cell, margin) else {
+                continue;
+            };
+            decided += 1;
+            ties += usize::from(decision.label == Label::Tie);
+            if let Some(gold) = pair.judged.pair.label {
+                confusion.add(gold, decision.label);
+            }
+        }
+        Self {
+            decided,
+            n: confusion.n(),
+            accuracy: accuracy(&confusion),
+            macro_f1_all: macro_f1(&confusion, AbsentClasses::CountAsZero),
+            kappa: kappa(&confusion),
+            tie_rate: (decided > 0).then(|| ties as f64 / decided as f64),
+        }
+    }
+}

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
-use super::{Failure, failed, input, networks, note, runtime, say};
-use widedeep::agreement::Bootstrap;
+use super::{Failure, failed, files, input, networks, note, runtime, say, width};
 use widedeep::chat::{ChatModel, LocalModel};
 use widedeep::fetch;
 use widedeep::llama::EngineConfig;
@@ -194,14 +193,16 @@ fn judge_all(
 fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failure> {
     let judged = store.judged().map_err(store_failure)?;
     let total = store.pairs().map_err(store_failure)?.len();
-    let bootstrap = Bootstrap {
-        seed: store.config().seed,
-        ..Bootstrap::default()
-    };
-    let metrics = report::Metrics::of(store.config(), &judged, total, taxonomy, bootstrap);
+    let metrics = report::Metrics::of(
+        store.config(),
+        &judged,
+        total,
+        taxonomy,
+        report::bootstrap(store.config()),
+    );
     let written = report::export(store, folder, &metrics).map_err(failed)?;
-    say(&report::summary(&metrics, report::terminal_width()))?;
-    note(&written.to_string());
+    say(&report::summary(&metrics, width()))?;
+    note(&files(&written));
     Ok(())
 }
 

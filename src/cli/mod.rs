@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use widedeep::fetch::lookup::UnknownName;
 use widedeep::fetch::{CatalogError, ResolveError};
+use widedeep::report::{self, Written};
 
 /// Judge pairs of responses with WideDeep networks: layers of LLM neurons, each with a role of its own, that score, read each other and
 /// score again. Runs on an embedded llama.cpp model; nothing leaves this machine.
@@ -123,6 +124,26 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
 /// A remark to the user that is not the result.
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
+}
+
+/// Columns for tables: the terminal's, or a fixed number when the output goes elsewhere.
+pub(crate) fn width() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(report::WIDTH, |(width, _)| width.0)
+}
+
+/// Which files an export wrote.
+pub(crate) fn files(written: &Written) -> String {
+    let paths = [
+        Some(&written.verdicts),
+        written.opinions.as_ref(),
+        Some(&written.metrics),
+    ];
+    let paths: Vec<String> = paths
+        .into_iter()
+        .flatten()
+        .map(|path| path.display().to_string())
+        .collect();
+    format!("wrote {}", paths.join(", "))
 }
 
 /// The runtime for commands that wait for a model or the network.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, failed, input, note, say};
+use super::{Failure, failed, files, input, note, say, width};
 use widedeep::network::aggregate::{Cell, Margin};
 use widedeep::pair::Taxonomy;
 use widedeep::report::{self, Reaggregate, RecomputeError};
@@ -49,10 +49,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let recomputed = report::recompute(&arguments.run, &taxonomy, how).map_err(|error: RecomputeError| input(error))?;
     if arguments.cell.is_none() && arguments.tie_margin.is_none() {
         let written = report::export(&recomputed.store, &arguments.run, &recomputed.metrics).map_err(failed)?;
-        note(&written.to_string());
+        note(&files(&written));
     }
     if arguments.json {
         return say(&serde_json::to_string_pretty(&recomputed.metrics).map_err(failed)?);
     }
-    say(&report::summary(&recomputed.metrics, report::terminal_width()))
+    say(&report::summary(&recomputed.metrics, width()))
 }

@@ -167,13 +167,6 @@ impl Model {
     pub(super) fn bytes(&self, token: Token) -> Vec<u8> {
         self.inner.vocab().token_to_piece(token, false, None)
     }
-
-    /// The text of plain tokens.
-    #[cfg(test)]
-    pub(super) fn text(&self, tokens: &[Token]) -> String {
-        let bytes: Vec<u8> = tokens.iter().flat_map(|&token| self.bytes(token)).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
 }
 
 /// Checks the magic and hashes the file.

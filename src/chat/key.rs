@@ -22,6 +22,9 @@ struct Call<'a> {
 
 impl CallKey {
     /// The key of a request to a model.
+    ///
+    /// # Panics
+    /// Never: serialising into a hasher cannot fail.
     pub fn of(identity: &Identity, request: &Request) -> Self {
         // The digest identifies a local file, whatever it is called; a remote model has its name only.
         let model = if identity.digest.is_empty() {

@@ -126,12 +126,7 @@ fn slot(
         Ok(Request {
             turns: turns(rendered.system, rendered.user),
             plan: network.plan(model.steering()),
-            sampling: draw(
-                network.temperature(0),
-                network.sampling.top_p,
-                setting.seed,
-                place,
-            ),
+            sampling: draw(network.temperature(0), network.sampling.top_p, setting.seed, place),
             scope: ground.pair.index as u64,
         })
     };

@@ -43,6 +43,7 @@ pub struct DataSource {
 /// Who judges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 pub enum Judge {
     /// A network of model calls.
     Network {

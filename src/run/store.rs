@@ -128,12 +128,11 @@ impl Store {
                  CREATE TABLE IF NOT EXISTS judged (pair INTEGER PRIMARY KEY, judged TEXT NOT NULL);",
             )
             .map_err(at("set up"))?;
-        let known = match known {
-            Some(known) => known,
-            None => {
-                first_rows(&connection, config, pairs).map_err(at("write"))?;
-                config.clone()
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            first_rows(&connection, config, pairs).map_err(at("write"))?;
+            config.clone()
         };
         if let Some(differs) = difference(&known, config) {
             return Err(StoreError::OtherRun {
@@ -340,9 +339,7 @@ fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<Connection, StoreErro
 
 /// The configuration; `None` where no run was started, be it that the process ended before its first rows were committed.
 fn read_config(connection: &Connection, path: &Path, folder: &Path) -> Result<Option<RunConfig>, StoreError> {
-    let started = connection
-        .table_exists(None, "meta")
-        .map_err(sqlite("read", path))?;
+    let started = connection.table_exists(None, "meta").map_err(sqlite("read", path))?;
     if !started {
         return Ok(None);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use tempfile::tempdir;
-use widedeep::chat::{ChatError, ChatModel, Fit, ReplyPlan, Request, Sampling, Speaker, Turn};
+use widedeep::chat::{CallKey, ChatError, ChatModel, Fit, ReplyPlan, Request, Sampling, Speaker, Turn};
 use widedeep::run::{Recorded, Store};
 
 use super::support::scripted::{Scripted, text, user};
@@ -101,6 +101,26 @@ fn two_equal_calls_of_one_group_are_one_call() {
     );
     assert_eq!(desk.model.asked().len(), 2);
     assert_eq!(desk.store.calls().unwrap(), 2);
+}
+
+/// Two pairs at the same time may ask the same: LLMEval² has pairs twice, with their responses exchanged.
+#[test]
+fn the_reply_that_was_kept_first_is_the_one_that_is_used() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(Store::start(folder.path(), &widedeep(), &pairs(1)).unwrap());
+    let identity = echo().identity().clone();
+    let model = Scripted::free({
+        let store = Arc::clone(&store);
+        move |asked| {
+            let key = CallKey::of(&identity, asked.request);
+            let faster = text("of the faster one");
+            store.record("scripted", &[(key, asked.request, &faster)]).unwrap();
+            Ok(text("of the slower one"))
+        }
+    });
+    let recorded = Recorded::new(model.shared(), store, Arc::default());
+    let replies = block_on(recorded.reply_all(vec![request("a", 0)]));
+    assert_eq!(replies[0].as_ref().unwrap().text, "of the faster one");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod generate;
 mod layer;
 mod neighbourhood;
 mod opinion;
+mod overrides;
 mod reply;
 pub mod score;
 mod seed;

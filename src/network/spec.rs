@@ -3,13 +3,18 @@
 //! The file is the documentation's ground truth: every key is listed here with its default, unknown keys are errors, and a [`Network`] that
 //! exists can run. `--set layers=3`-style overrides are applied to the file's text before it is read, so an override obeys the same rules.
 
+mod roles;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::{Cell, Margin};
+use super::aggregate::{Cell, Margin, Reading};
+use super::overrides;
 use crate::prompt::Layout;
+
+pub use roles::{RoleParser, Roles};
 
 /// An evaluator network: where roles come from, the layers, what a call's reply looks like, how scores become a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,52 +44,6 @@ pub struct Network {
     /// How scores become a verdict.
     #[serde(default)]
     pub aggregate: Aggregate,
-}
-
-/// Where roles come from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Roles {
-    /// The model is asked per pair which angles of view matter.
-    Generated {
-        /// Ask for exactly this many; without it, for as many as matter.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<NonZeroUsize>,
-        /// Use at most this many; without it, all that come back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cap: Option<NonZeroUsize>,
-        /// Requests made until one can be read.
-        #[serde(default = "one")]
-        attempts: NonZeroUsize,
-        /// Most tokens of the list.
-        #[serde(default = "roles_tokens")]
-        max_tokens: usize,
-        /// Temperature of the first request; under the robust parser further ones use at least 0.7, since at 0 they would repeat it.
-        #[serde(default)]
-        temperature: f32,
-        /// How the list is read.
-        #[serde(default)]
-        parser: RoleParser,
-    },
-    /// The same roles for every pair.
-    Fixed {
-        /// One neuron per name.
-        names: Vec<String>,
-    },
-    /// One neuron that judges overall quality.
-    #[default]
-    None,
-}
-
-/// How a list of roles is read (spec 3.1, 3.2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoleParser {
-    /// Empties and duplicates dropped, plain lists understood.
-    #[default]
-    Robust,
-    /// As the published code reads it.
-    Compat,
 }
 
 /// One layer. All keys are optional; layers from 2 on read the one before.
@@ -294,9 +253,6 @@ pub struct Aggregate {
 fn one() -> NonZeroUsize {
     NonZeroUsize::MIN
 }
-fn roles_tokens() -> usize {
-    256
-}
 fn evidence_tokens() -> usize {
     128
 }
@@ -315,7 +271,7 @@ pub enum NetworkError {
     Syntax {
         /// File, or the name of the embedded network.
         origin: String,
-        /// 1-based line, counted after overrides were applied.
+        /// 1-based line of the file.
         line: usize,
         /// What is wrong.
         what: String,
@@ -340,7 +296,8 @@ pub enum NetworkError {
 
 impl Network {
     /// Reads a network from TOML; `origin` (a path, or a name) is what errors cite. Overrides are `path.to.key=value`, with a TOML value or a
-    /// bare word; `layers=N` sets the depth by dropping layers or repeating the last.
+    /// bare word; `layers=N` sets the depth by dropping layers or repeating the last, and `roles.source` starts the table `[roles]` afresh,
+    /// since each source has its own keys.
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self, NetworkError> {
         let syntax = |error: &toml::de::Error, text: &str| NetworkError::Syntax {
             origin: origin.to_owned(),
@@ -355,15 +312,10 @@ impl Network {
             network
         } else {
             let mut table: toml::Table = toml::from_str(text).map_err(|error| syntax(&error, text))?;
-            for text in overrides {
-                set(&mut table, text).map_err(|what| NetworkError::Override {
-                    text: text.clone(),
-                    what,
-                })?;
-            }
+            overrides::apply(&mut table, overrides)?;
             Network::deserialize(table).map_err(|error| NetworkError::Override {
                 text: overrides.join(" --set "),
-                what: error.message().to_owned(),
+                what: with_key(&error),
             })?
         };
         network.check().map_err(|what| NetworkError::Impossible {
@@ -393,6 +345,29 @@ impl Network {
             return Err(format!(
                 "the prompt layout `{}` has no deeper layers: use one layer, or the layout `shared`",
                 self.prompt.name()
+            ));
+        }
+        if let Roles::Generated {
+            temperature,
+            max_tokens,
+            ..
+        } = &self.roles
+        {
+            if !(0.0..=10.0).contains(temperature) {
+                return Err("`roles.temperature` lies between 0 and 10".into());
+            }
+            if *max_tokens == 0 {
+                return Err("`roles.max_tokens` is 0, which leaves no list of roles: use 1 or more".into());
+            }
+        }
+        if self.reply.max_tokens == 0 {
+            return Err("`reply.max_tokens` is 0, which leaves no free reply: use 1 or more".into());
+        }
+        if self.aggregate.cell.reading == Reading::Expected && self.reply.form == Form::Free {
+            return Err(format!(
+                "`aggregate.cell = \"{}\"` needs score distributions, which free replies do not have: use \
+                 `reply.form = \"scaffold\"`, or an `argmax` cell",
+                self.aggregate.cell
             ));
         }
         if !(0.0..=10.0).contains(&self.sampling.temperature) {
@@ -434,51 +409,13 @@ impl Network {
     }
 }
 
-/// Applies one `path=value`.
-fn set(table: &mut toml::Table, text: &str) -> Result<(), String> {
-    let (path, value) = text
-        .split_once('=')
-        .ok_or("write it as `key=value`, for example `reply.evidence_tokens=64`")?;
-    let (path, value) = (path.trim(), value.trim());
-    let value = parse_value(value);
-    if path == "layers" {
-        return set_depth(table, &value);
+/// The message of an error without a line: which key it is about stands on a line of its own.
+fn with_key(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    match text.trim_end().split_once("\nin ") {
+        Some((what, key)) => format!("{what} (in {key})"),
+        None => error.message().to_owned(),
     }
-    let mut at = table;
-    let mut keys: Vec<&str> = path.split('.').collect();
-    let last = keys.pop().unwrap_or_default();
-    for key in keys {
-        let entry = at.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = entry.as_table_mut().ok_or_else(|| format!("`{key}` is not a table"))?;
-    }
-    at.insert(last.to_owned(), value);
-    Ok(())
-}
-
-/// A TOML value, or a bare word as a string.
-fn parse_value(text: &str) -> toml::Value {
-    toml::from_str::<toml::Table>(&format!("value = {text}"))
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(text.to_owned()))
-}
-
-fn set_depth(table: &mut toml::Table, value: &toml::Value) -> Result<(), String> {
-    let depth = value
-        .as_integer()
-        .and_then(|n| usize::try_from(n).ok())
-        .filter(|n| (1..=16).contains(n));
-    let depth = depth.ok_or("the depth is a whole number from 1 to 16")?;
-    let layers = table
-        .get_mut("layers")
-        .and_then(toml::Value::as_array_mut)
-        .ok_or("the network has no layers")?;
-    let deepest = layers
-        .last()
-        .cloned()
-        .unwrap_or_else(|| toml::Value::Table(toml::Table::new()));
-    layers.resize(depth, deepest);
-    Ok(())
 }
 
 impl fmt::Display for Neighbourhood {

@@ -68,15 +68,22 @@ impl Recorded {
             .map(|(_, _, reply)| reply.usage.prompt + reply.usage.completion)
             .sum();
         self.tally.tokens.fetch_add(tokens, Relaxed);
-        let mut fresh: Vec<(CallKey, Result<Reply, ChatError>)> =
-            open.iter().map(|&i| keys[i].clone()).zip(replies).collect();
+        let mut fresh: Vec<(&CallKey, Result<Reply, ChatError>)> = Vec::new();
+        for (key, reply) in open.iter().map(|&i| &keys[i]).zip(replies) {
+            // Another pair may have asked the same in the meantime; its reply is the one that was kept, and so the one to use.
+            let kept = match reply {
+                Ok(reply) => Ok(self.store.reply(key)?.unwrap_or(reply)),
+                Err(error) => Err(error),
+            };
+            fresh.push((key, kept));
+        }
         Ok(answers
             .into_iter()
             .zip(&keys)
             .map(|(known, key)| {
                 let of_key = fresh
-                    .iter_mut()
-                    .find(|(other, _)| other == key)
+                    .iter()
+                    .find(|(other, _)| *other == key)
                     .map(|(_, reply)| reply.clone());
                 known.or(of_key).unwrap_or_else(|| {
                     Err(ChatError::Backend {

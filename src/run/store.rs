@@ -128,12 +128,11 @@ impl Store {
                  CREATE TABLE IF NOT EXISTS judged (pair INTEGER PRIMARY KEY, judged TEXT NOT NULL);",
             )
             .map_err(at("set up"))?;
-        let known = match known {
-            Some(known) => known,
-            None => {
-                first_rows(&connection, config, pairs).map_err(at("write"))?;
-                config.clone()
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            first_rows(&connection, config, pairs).map_err(at("write"))?;
+            config.clone()
         };
         if let Some(differs) = difference(&known, config) {
             return Err(StoreError::OtherRun {

@@ -400,6 +400,10 @@ fn difference(old: &RunConfig, new: &RunConfig) -> Option<String> {
         if let Some(map) = value.as_object_mut() {
             map.remove("widedeep");
         }
+        // The hash of what was read says which data it is; where the file lies may change.
+        if let Some(map) = value.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+            map.remove("path");
+        }
         let mut flat = Vec::new();
         flatten("", &value, &mut flat);
         flat

@@ -37,14 +37,20 @@ fn a_model_that_can_be_steered_is_given_a_scaffold_and_its_choices_are_read() {
         panic!("no scaffold");
     };
     let numbers: Vec<String> = (1..=10).map(|score| score.to_string()).collect();
-    assert_eq!(steps[0], Step::Force("Evaluation evidence:".to_owned()));
-    assert!(matches!(&steps[1], Step::Generate { max_tokens: 128, stop } if stop.contains(&"Score of".to_owned())));
+    let force = |text: &str| Step::Force(text.to_owned());
+    let evidence =
+        |step: &Step| matches!(step, Step::Generate { max_tokens: 64, stop } if stop.contains(&"\n".to_owned()));
+    // One line of evidence about each assistant, then the score lines.
+    assert_eq!(steps[0], force("Evaluation evidence: Assistant 1's answer"));
+    assert!(evidence(&steps[1]), "{:?}", steps[1]);
+    assert_eq!(steps[2], force("\nAssistant 2's answer"));
+    assert!(evidence(&steps[3]), "{:?}", steps[3]);
     assert_eq!(
-        steps[2..],
+        steps[4..],
         [
-            Step::Force("\nScore of Assistant 1: ".to_owned()),
+            force("\nScore of Assistant 1: "),
             Step::Choose(numbers.clone()),
-            Step::Force("\nScore of Assistant 2: ".to_owned()),
+            force("\nScore of Assistant 2: "),
             Step::Choose(numbers),
         ]
     );

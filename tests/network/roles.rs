@@ -71,18 +71,42 @@ fn a_steerable_model_is_given_the_opening_sign() {
 }
 
 #[test]
+fn a_steerable_model_is_asked_for_each_name_of_a_bounded_list() {
+    let model = Scripted::steerable(|asked| match kind(asked.request) {
+        Kind::Roles => Ok(roles(&["Tact", "Depth"])),
+        Kind::Judge | Kind::Deeper => Ok(judged(asked.request, "So.", 8, 7)),
+    })
+    .shared();
+    evaluate(&generated("cap = 2\nmax_tokens = 77"), &model);
+    let ReplyPlan::Scaffold(steps) = &model.asked()[0].plan else {
+        panic!("no scaffold");
+    };
+    let [open, first, between, second, close] = &steps[..] else {
+        panic!("two names between their signs: {steps:?}");
+    };
+    let force = |text: &str| Step::Force(text.to_owned());
+    assert_eq!((open, between, close), (&force("$"), &force("&\n$"), &force("&")));
+    for name in [first, second] {
+        assert!(
+            matches!(name, Step::Generate { max_tokens: 16, stop } if stop.contains(&"&".to_owned())),
+            "{name:?}"
+        );
+    }
+}
+
+#[test]
 fn a_limit_is_asked_for_and_kept() {
-    let model = naming(&["$A&\n$B&\n$C&"]);
+    let model = naming(&["$Tact&\n$Depth&\n$Wit&"]);
     let evaluation = evaluate(&generated("limit = 2"), &model);
-    assert_eq!(names(&evaluation.roles), ["A", "B"]);
+    assert_eq!(names(&evaluation.roles), ["Tact", "Depth"]);
     assert!(user(&model.asked()[0]).contains("only the 2 most important angles"));
 }
 
 #[test]
 fn a_cap_is_kept_but_not_asked_for() {
-    let model = naming(&["$A&\n$B&\n$C&"]);
+    let model = naming(&["$Tact&\n$Depth&\n$Wit&"]);
     let evaluation = evaluate(&generated("cap = 2"), &model);
-    assert_eq!(names(&evaluation.roles), ["A", "B"]);
+    assert_eq!(names(&evaluation.roles), ["Tact", "Depth"]);
     assert!(user(&model.asked()[0]).contains("Name as many angles as matter"));
 }
 

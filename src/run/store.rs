@@ -438,6 +438,8 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, String
                 .enumerate()
                 .for_each(|(i, value)| flatten(&below(&i.to_string()), value, into));
         }
+        // As good as absent: an option that was not given.
+        serde_json::Value::Null => {}
         other => into.push((path.to_owned(), other.to_string())),
     }
 }

@@ -128,12 +128,11 @@ impl Store {
                  CREATE TABLE IF NOT EXISTS judged (pair INTEGER PRIMARY KEY, judged TEXT NOT NULL);",
             )
             .map_err(at("set up"))?;
-        let known = match known {
-            Some(known) => known,
-            None => {
-                first_rows(&connection, config, pairs).map_err(at("write"))?;
-                config.clone()
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            first_rows(&connection, config, pairs).map_err(at("write"))?;
+            config.clone()
         };
         if let Some(differs) = difference(&known, config) {
             return Err(StoreError::OtherRun {
@@ -187,12 +186,26 @@ impl Store {
 
     /// Stores a finished pair.
     pub fn finish(&self, judged: &Judged) -> Result<(), StoreError> {
-        let json = self.json(judged)?;
-        self.connection()
-            .prepare_cached("INSERT OR REPLACE INTO judged (pair, judged) VALUES (?1, ?2)")
-            .and_then(|mut statement| statement.execute(params![index(judged.pair.index), json]))
-            .map_err(sqlite("write", &self.path))?;
-        Ok(())
+        self.finish_all(std::slice::from_ref(judged))
+    }
+
+    /// Stores finished pairs, in one commit.
+    pub fn finish_all(&self, judged: &[Judged]) -> Result<(), StoreError> {
+        let rows: Vec<(i64, String)> = judged
+            .iter()
+            .map(|judged| Ok((index(judged.pair.index), self.json(judged)?)))
+            .collect::<Result<_, StoreError>>()?;
+        let connection = self.connection();
+        let write = || -> Result<(), rusqlite::Error> {
+            let transaction = connection.unchecked_transaction()?;
+            for (pair, json) in &rows {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO judged (pair, judged) VALUES (?1, ?2)")?
+                    .execute(params![pair, json])?;
+            }
+            transaction.commit()
+        };
+        write().map_err(sqlite("write", &self.path))
     }
 
     /// The reply to a call that was made before.

@@ -270,7 +270,10 @@ mod tests {
 
         std::fs::write(&path, "default_family = \"qa\"\n[datasets.law]\nfamliy = \"qa\"\n").unwrap();
         let error = Taxonomy::load(&path).unwrap_err();
-        assert!(error.to_string().contains("mine.toml:3: unknown field `famliy`"), "{error}");
+        assert!(
+            error.to_string().contains("mine.toml:3: unknown field `famliy`"),
+            "{error}"
+        );
 
         let error = Taxonomy::load(&dir.path().join("absent.toml")).unwrap_err();
         assert!(error.to_string().contains("cannot read the taxonomy"), "{error}");

@@ -25,10 +25,10 @@ use widedeep::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunCo
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   widedeep eval demo --out demo-run
-  widedeep eval LLMEval2_benchmark.json --sample 100 --seed 1 --network single --out runs/single
+  widedeep eval $(widedeep data pull llmeval2) --sample 100 --network single --out runs/single
   widedeep eval pairs.csv --network my-network.toml --model ./model.gguf --out runs/mine
   widedeep eval demo --set reply.evidence_tokens=64 --set layers=3 --out runs/three-layers
-  widedeep eval LLMEval2_benchmark.json --network longer --out runs/longer
+  widedeep eval $(widedeep data path llmeval2) --network longer --out runs/longer
 
 Columns of a CSV or JSONL file: query, response1, response2; optional: label (model1, model2 or tie; also 1, 2, a, b), dataset, id.
 LLMEval2, FairEval (its folder), JudgeBench and LLMBar are read as published.")]
@@ -313,7 +313,9 @@ fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
         }
         Wanted::Baseline(_) => "no task type or ability".to_owned(),
     };
-    note(&format!("{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"));
+    note(&format!(
+        "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
+    ));
 }
 
 fn load(name: &str, arguments: &Arguments) -> Result<Arc<dyn ChatModel>, Failure> {

@@ -51,7 +51,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // The files in the folder keep saying what the run itself said.
     let same_groups = recomputed.store.config().taxonomy == taxonomy.digest();
     if arguments.taxonomy.is_none() && !same_groups {
-        note("the run was judged under another taxonomy, and its files stay as they are: give that one with --taxonomy");
+        note(
+            "the run was judged under another taxonomy, and its files stay as they are: give that one with --taxonomy",
+        );
     }
     if same_groups && how == Reaggregate::default() {
         let written = report::export(&recomputed.store, &arguments.run, &recomputed.metrics).map_err(failed)?;

@@ -1,7 +1,5 @@
 //! `widedeep data`: which benchmarks there are, fetching one, and where it is.
-#![expect(clippy::print_stdout, reason = "results of commands go to standard output")]
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -9,15 +7,23 @@ use widedeep::fetch::slot::Slot;
 use widedeep::fetch::{Artifact, Check, Dataset, Datasets, Fetcher, Home, Presence, Shelf, Source};
 
 use super::models::{kinds, pull_artifact};
+use super::print;
 use super::transfer::readable_size;
 
-/// List benchmarks, fetch them, and tell where they are.
+/// List public benchmarks, fetch them, and tell where they are
 ///
 /// Benchmarks are kept beside the models, in the user's cache directory; WIDEDEEP_HOME moves it.
 #[derive(Debug, Args)]
 pub struct DataArgs {
     #[command(subcommand)]
     command: DataCommand,
+}
+
+/// A known benchmark that is not here.
+#[derive(Debug, thiserror::Error)]
+#[error("dataset `{name}` has not been pulled; run `widedeep data pull {name}`")]
+pub(super) struct NotPulled {
+    name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,16 +65,14 @@ impl DataArgs {
                 }
                 let check = if verify { Check::Hash } else { Check::Size };
                 let fetcher = Fetcher::from_env()?;
-                println!("{}", pull_artifact(&fetcher, Shelf::Data, &artifact, check).await?);
-                Ok(())
+                Ok(print(&pull_artifact(&fetcher, Shelf::Data, &artifact, check).await?)?)
             }
             DataCommand::Path { name } => {
                 let slot = Slot::new(&Home::from_env()?, Shelf::Data, &datasets.get(&name)?.artifact);
                 if slot.presence() != Presence::Present {
-                    bail!("dataset `{name}` has not been pulled; run `widedeep data pull {name}`");
+                    return Err(NotPulled { name }.into());
                 }
-                println!("{}", slot.path().display());
-                Ok(())
+                Ok(print(&slot.path().display().to_string())?)
             }
         }
     }
@@ -123,8 +127,7 @@ fn list(datasets: &Datasets, json: bool) -> anyhow::Result<()> {
         .map(|dataset| Row::new(&home, dataset))
         .collect();
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-        return Ok(());
+        return Ok(print(&serde_json::to_string_pretty(&rows)?)?);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -142,8 +145,7 @@ fn list(datasets: &Datasets, json: bool) -> anyhow::Result<()> {
     if let Some(size) = table.column_mut(2) {
         size.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}\n\nIn {}.", home.root().display());
-    Ok(())
+    Ok(print(&format!("{table}\n\nIn {}.", home.root().display()))?)
 }
 
 #[cfg(test)]

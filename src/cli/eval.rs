@@ -1,6 +1,7 @@
 //! `widedeep eval`: judge pairs with a network.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,24 +11,24 @@ use super::progress::Progress;
 use super::{Failure, failed, files, input, networks, note, runtime, say, width};
 use widedeep::chat::{ChatModel, LocalModel};
 use widedeep::fetch;
-use widedeep::llama::EngineConfig;
+use widedeep::llama::{EngineConfig, EngineError};
 use widedeep::network::{Network, shipped};
 use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::report;
 use widedeep::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunConfig, Store, StoreError};
 
-/// Judge pairs with a network and say how well the verdicts agree with the human labels.
+/// Judge pairs with a network and say how well the verdicts agree with the human labels
 ///
 /// Everything is kept in the folder given by --out: verdicts.csv, opinions.jsonl (every prompt and reply), metrics.json, and run.sqlite, from
-/// which an interrupted run goes on when the same command is given again.
+/// which an interrupted run goes on when the same command is given again. The figures are printed, and `widedeep score` prints them again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   widedeep eval demo --out demo-run
-  widedeep eval LLMEval2_benchmark.json --sample 100 --seed 1 --network single --out runs/single
+  widedeep eval $(widedeep data pull llmeval2) --sample 100 --network single --out runs/single
   widedeep eval pairs.csv --network my-network.toml --model ./model.gguf --out runs/mine
   widedeep eval demo --set reply.evidence_tokens=64 --set layers=3 --out runs/three-layers
-  widedeep eval LLMEval2_benchmark.json --network longer --out runs/longer
+  widedeep eval $(widedeep data path llmeval2) --network longer --out runs/longer
 
 Columns of a CSV or JSONL file: query, response1, response2; optional: label (model1, model2 or tie; also 1, 2, a, b), dataset, id.
 LLMEval2, FairEval (its folder), JudgeBench and LLMBar are read as published.")]
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Format of the data; found out by itself where possible
+    /// Format of the data: llmeval2, faireval, judgebench, llmbar, jsonl or csv [default: told from the content]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
@@ -84,17 +85,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
 
-    /// Pairs judged at the same time. With 1 a run on the same machine repeats exactly; more may be faster
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    concurrency: usize,
+    /// Pairs judged at the same time. With 1 and the same --threads, a run on the same machine repeats exactly; more may be faster
+    #[arg(long, default_value = "1", value_name = "N")]
+    concurrency: NonZeroUsize,
 
     /// Tokens that the model's cache holds for all neurons together [default: the model's own context, between 8192 and 16384]
     #[arg(long, value_name = "TOKENS")]
-    context: Option<usize>,
+    context: Option<NonZeroUsize>,
 
     /// Threads for the model [default: one per core]
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 }
 
 /// A judge as the command line names it, before its models are loaded.
@@ -104,6 +105,12 @@ enum Wanted {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.out.exists() && !arguments.out.is_dir() {
+        return Err(input(anyhow::anyhow!(
+            "`{}` is a file: give the folder for the run with `--out`",
+            arguments.out.display()
+        )));
+    }
     let wanted = judge_named(arguments)?;
     let dataset = read(arguments)?;
     let taxonomy = match &arguments.taxonomy {
@@ -114,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
         None => Prompts::embedded(),
     };
-    tell_fallbacks(&dataset, &taxonomy);
+    tell_fallbacks(&dataset, &taxonomy, &wanted);
     let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
     let judge = match wanted {
         Wanted::Baseline(baseline) => Judge::Baseline(baseline),
@@ -162,7 +169,7 @@ fn judge_all(
     let stop = CancellationToken::new();
     let mut progress = Progress::new();
     let limits = Limits {
-        concurrency: arguments.concurrency,
+        concurrency: arguments.concurrency.get(),
     };
     let result = runtime()?.block_on(async {
         let listener = stop.clone();
@@ -257,6 +264,11 @@ fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
         BadLines::Stop
     };
     let mut dataset = if arguments.data == Path::new("demo") && !arguments.data.exists() {
+        if arguments.format.is_some() {
+            return Err(input(anyhow::anyhow!(
+                "`demo` comes with the program and has no format to choose: leave out `--format`"
+            )));
+        }
         pair::demo()
     } else {
         let source = Source {
@@ -279,34 +291,45 @@ fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
     Ok(dataset)
 }
 
-/// An unknown dataset falls back to a family of prompts, and the user should know.
-fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy) {
-    let mut told: Vec<&str> = Vec::new();
+/// Datasets that the taxonomy does not name are treated as others, and the user should know.
+fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
+    let mut unknown: Vec<&str> = Vec::new();
     for pair in &dataset.pairs {
-        let choice = taxonomy.family(&pair.dataset);
-        if choice.known == Known::Fallback && !told.contains(&pair.dataset.as_str()) {
-            note(&format!(
-                "dataset `{}` is not in the taxonomy: judged with the prompts of the family `{}` (see --taxonomy)",
-                pair.dataset, choice.family
-            ));
-            told.push(&pair.dataset);
+        if taxonomy.family(&pair.dataset).known == Known::Fallback && !unknown.contains(&pair.dataset.as_str()) {
+            unknown.push(&pair.dataset);
         }
     }
+    let (noun, are) = match unknown.as_slice() {
+        [] => return,
+        [_] => ("dataset", "is"),
+        _ => ("datasets", "are"),
+    };
+    let names = unknown.iter().map(|name| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let so = match wanted {
+        Wanted::Network(_) => {
+            let family = taxonomy.default_family();
+            format!("judged with the prompts of the family `{family}`")
+        }
+        Wanted::Baseline(_) => "no task type or ability".to_owned(),
+    };
+    note(&format!(
+        "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
+    ));
 }
 
 fn load(name: &str, arguments: &Arguments) -> Result<Arc<dyn ChatModel>, Failure> {
     let path = fetch::resolve_model(name).map_err(input)?;
     let config = EngineConfig {
-        context: arguments.context,
-        threads: arguments.threads,
+        context: arguments.context.map(NonZeroUsize::get),
+        threads: arguments.threads.map(NonZeroUsize::get),
         ..EngineConfig::default()
     };
-    let model = LocalModel::load(&path, name, &config)
-        .map_err(input)
-        .map_err(|failure| match failure {
-            Failure::Input(error) => Failure::Input(error.context(format!("failed to load the model `{name}`"))),
-            other => other,
-        })?;
+    let model = LocalModel::load(&path, name, &config).map_err(|error| match error {
+        // It names the file.
+        EngineError::Model(_) => input(error),
+        other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
+    })?;
     Ok(Arc::new(model))
 }
 

@@ -1,5 +1,4 @@
 //! The command line: one file per command, which turns flags into library calls and results into text.
-#![expect(clippy::print_stderr, reason = "the command line is where messages are shown")]
 
 mod data;
 mod eval;
@@ -24,7 +23,12 @@ use widedeep::report::{self, Written};
     version,
     about = "Judge responses with WideDeep networks of LLM neurons",
     long_about,
-    after_help = "Start here:\n  widedeep models pull smollm2-135m\n  widedeep eval demo --out demo-run\n\nEvery command explains itself: `widedeep eval --help`.\nExit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted (the same command goes on)."
+    after_help = "Start here:
+  widedeep models pull smollm2-135m
+  widedeep eval demo --out demo-run
+
+Every command explains itself: `widedeep eval --help`.
+Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted (the same command goes on)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -33,15 +37,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge pairs with a network and say how well the verdicts agree with the human labels
+    // Described where their flags are: a comment here would replace the longer text there.
     Eval(Box<eval::Arguments>),
-    /// Recompute a finished or interrupted run's figures from its store, without any model
     Score(score::Arguments),
-    /// List the shipped networks, or show one's file
     Networks(networks::Arguments),
-    /// List, download and locate models
     Models(models::ModelsArgs),
-    /// List, download and locate public benchmarks
     Data(data::DataArgs),
 }
 
@@ -68,7 +68,10 @@ pub(crate) fn failed<E: Into<anyhow::Error>>(error: E) -> Failure {
 
 /// Tells a wrong name from a failed download.
 fn sorted(error: anyhow::Error) -> Failure {
-    let is_input = error.is::<UnknownName>() || error.is::<ResolveError>() || error.is::<CatalogError>();
+    let is_input = error.is::<UnknownName>()
+        || error.is::<ResolveError>()
+        || error.is::<CatalogError>()
+        || error.is::<data::NotPulled>();
     if is_input {
         Failure::Input(error)
     } else {
@@ -94,36 +97,56 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Input(error)) => {
-            eprintln!("error: {error:#}");
+            note(&format!("error: {}", told(&error)));
             ExitCode::from(2)
         }
         Err(Failure::Run(error)) => {
-            eprintln!("error: {error:#}");
+            note(&format!("error: {}", told(&error)));
             ExitCode::FAILURE
         }
         Err(Failure::Interrupted(text)) => {
-            eprintln!("{text}");
+            note(&text);
             ExitCode::from(130)
         }
     }
 }
 
-/// Writes a result to standard output. A reader that has gone (`| head`) is no failure.
+/// An error with its causes, each said once: many messages quote their cause already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Writes a result to standard output.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    print(text).map_err(failed)
+}
+
+/// [`say`], for commands with errors of another type. Not `println!`, which panics when the reader has gone (`| head`): that is no
+/// failure.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out
         .write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush())
     {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }
 
-/// A remark to the user that is not the result.
+/// A remark to the user that is not the result. Not `eprintln!`, which panics when nobody reads: a run goes on without its remarks.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Columns for tables: the terminal's, or a fixed number when the output goes elsewhere.

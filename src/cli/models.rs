@@ -1,5 +1,4 @@
 //! `widedeep models`: which models there are, fetching one, and where it is.
-#![expect(clippy::print_stdout, reason = "results of commands go to standard output")]
 
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,9 +8,10 @@ use widedeep::fetch::{
     Artifact, Check, Digest, Fetcher, Home, Model, Models, Outcome, Presence, Shelf, Source, Tuning, resolve_model_in,
 };
 
+use super::print;
 use super::transfer::{TransferBar, readable_size};
 
-/// List models, fetch them, and tell where they are.
+/// List models, fetch them, and tell where they are
 ///
 /// Models are kept in the user's cache directory (`~/.cache/widedeep` on Linux and macOS, `%LOCALAPPDATA%\widedeep` on Windows);
 /// WIDEDEEP_HOME moves it. A file `models.toml` there, in the format of `prompts/models.toml`, adds models or replaces them.
@@ -58,8 +58,7 @@ impl ModelsArgs {
                 let home = Home::from_env()?;
                 let models = Models::load(&home)?;
                 let name = name.unwrap_or_else(|| models.default_name().to_owned());
-                println!("{}", resolve_model_in(&home, &models, &name)?.display());
-                Ok(())
+                Ok(print(&resolve_model_in(&home, &models, &name)?.display().to_string())?)
             }
         }
     }
@@ -70,8 +69,7 @@ async fn pull(name: Option<String>, check: Check) -> anyhow::Result<()> {
     let models = Models::load(fetcher.home())?;
     let model = models.get(name.as_deref().unwrap_or(models.default_name()))?;
     let path = pull_artifact(&fetcher, Shelf::Models, &model.artifact, check).await?;
-    println!("{path}");
-    Ok(())
+    Ok(print(&path)?)
 }
 
 /// Fetches with a progress bar; returns the path, ready to be printed.
@@ -100,15 +98,13 @@ fn list(json: bool) -> anyhow::Result<()> {
         .map(|model| Row::new(&home, &models, model))
         .collect();
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-        return Ok(());
+        return Ok(print(&serde_json::to_string_pretty(&rows)?)?);
     }
-    println!(
+    Ok(print(&format!(
         "{}\n\nIn {}. * is the default model.",
         table(&rows),
         home.root().display()
-    );
-    Ok(())
+    ))?)
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,9 @@ use widedeep::network::spec::Roles;
 use widedeep::network::{Network, SHIPPED, shipped};
 use widedeep::run::Baseline;
 
-/// Networks are TOML files. The shipped ones can be used by name; a file of your own by its path.
+/// List the shipped networks, or show one's file
+///
+/// Networks are TOML files. `eval --network` takes the shipped ones by name, and a file of your own by its path.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -19,9 +21,12 @@ pub(crate) struct Arguments {
 enum Command {
     /// Name, shape and purpose of every shipped network and baseline
     List,
-    /// Print a shipped network's file, comments included: copy it, change it, and give its path to `eval --network`
+    /// Print a shipped network's file, to start one of your own from
+    ///
+    /// The comments in the files explain the keys. Save a copy, change it, and give its path to `eval --network`:
+    /// `widedeep networks show widedeep > mine.toml`.
     Show {
-        /// Its name
+        /// A name from `widedeep networks list`
         name: String,
     },
 }

@@ -7,10 +7,10 @@ use widedeep::network::aggregate::{Cell, Margin};
 use widedeep::pair::Taxonomy;
 use widedeep::report::{self, Reaggregate, RecomputeError};
 
-/// Recompute a run's figures from its store, without any model.
+/// Compute a run's figures again from its folder, without any model
 ///
-/// Works on finished and interrupted runs. With --cell or --tie-margin the stored opinions are put together in another way; the store
-/// itself is never changed, and the files in the folder are rewritten only if nothing is put together differently.
+/// Works on finished and interrupted runs. With --cell or --tie-margin the stored opinions are put together in another way. What is
+/// stored never changes, and verdicts.csv, opinions.jsonl and metrics.json are rewritten only by the run's own cell, margin and taxonomy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   widedeep score demo-run
@@ -20,11 +20,12 @@ pub(crate) struct Arguments {
     /// Folder of the run
     run: PathBuf,
 
-    /// Decide by this cell of the grid: mean, vote-call or vote-neuron / all or last / argmax or expected
+    /// Decide by this cell of the aggregation grid, written METHOD/LAYERS/SCORE: `mean`, `vote-call` or `vote-neuron`; `all` or `last`;
+    /// `argmax` or `expected`
     #[arg(long)]
     cell: Option<Cell>,
 
-    /// Call means that differ by no more than this a tie
+    /// Decide for a tie where the two sides differ by no more than this: their means, or those of a voter where the cell votes
     #[arg(long, value_name = "POINTS")]
     tie_margin: Option<Margin>,
 
@@ -47,7 +48,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tie_margin: arguments.tie_margin,
     };
     let recomputed = report::recompute(&arguments.run, &taxonomy, how).map_err(|error: RecomputeError| input(error))?;
-    if arguments.cell.is_none() && arguments.tie_margin.is_none() {
+    // The files in the folder keep saying what the run itself said.
+    let same_groups = recomputed.store.config().taxonomy == taxonomy.digest();
+    if arguments.taxonomy.is_none() && !same_groups {
+        note(
+            "the run was judged under another taxonomy, and its files stay as they are: give that one with --taxonomy",
+        );
+    }
+    if same_groups && how == Reaggregate::default() {
         let written = report::export(&recomputed.store, &arguments.run, &recomputed.metrics).map_err(failed)?;
         note(&files(&written));
     }

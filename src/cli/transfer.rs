@@ -1,6 +1,5 @@
 //! How fetches are shown: a progress bar on a terminal, plain lines elsewhere. Everything goes to standard error, so that
 //! standard output holds results only.
-#![expect(clippy::print_stderr, reason = "this is where the command line tells of downloads")]
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use widedeep::fetch::Progress;
@@ -73,7 +72,7 @@ impl TransferBar {
 
     fn note(&self, text: &str) {
         // Not `self.bar.prefix()`: the bar is locked while it is suspended.
-        self.bar.suspend(|| eprintln!("{}: {text}", self.name));
+        self.bar.suspend(|| super::note(&format!("{}: {text}", self.name)));
     }
 }
 

@@ -63,13 +63,15 @@ pub enum TaxonomyError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// The file is not a taxonomy; the cause names line, column and field.
-    #[error("`{}` is not a taxonomy; its form is that of `prompts/taxonomy.toml`", path.display())]
+    /// The file is not a taxonomy.
+    #[error("{}:{line}: {what}; the file is no taxonomy, whose form is that of `prompts/taxonomy.toml`", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
+        /// 1-based line.
+        line: usize,
         /// The parser's message.
-        source: toml::de::Error,
+        what: String,
     },
 }
 
@@ -94,9 +96,12 @@ impl Taxonomy {
             path: path.to_owned(),
             source,
         })?;
-        text.parse().map_err(|source| TaxonomyError::Parse {
+        text.parse().map_err(|error: toml::de::Error| TaxonomyError::Parse {
             path: path.to_owned(),
-            source,
+            line: error
+                .span()
+                .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            what: error.message().to_owned(),
         })
     }
 
@@ -265,9 +270,10 @@ mod tests {
 
         std::fs::write(&path, "default_family = \"qa\"\n[datasets.law]\nfamliy = \"qa\"\n").unwrap();
         let error = Taxonomy::load(&path).unwrap_err();
-        assert!(error.to_string().contains("mine.toml` is not a taxonomy"), "{error}");
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains("line 3") && cause.contains("famliy"), "{cause}");
+        assert!(
+            error.to_string().contains("mine.toml:3: unknown field `famliy`"),
+            "{error}"
+        );
 
         let error = Taxonomy::load(&dir.path().join("absent.toml")).unwrap_err();
         assert!(error.to_string().contains("cannot read the taxonomy"), "{error}");

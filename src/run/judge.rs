@@ -102,17 +102,18 @@ pub async fn judge(
     drop(finished);
     match &store.config().judge {
         Judge::Baseline(baseline) => {
-            for pair in open {
-                let verdict = Some(baseline.verdict(&pair));
-                let judged = Judged {
-                    pair,
-                    verdict,
-                    decision: None,
-                    evaluation: None,
-                };
-                store.finish(&judged)?;
+            let of = |pair: Pair| Judged {
+                verdict: Some(baseline.verdict(&pair)),
+                pair,
+                decision: None,
+                evaluation: None,
+            };
+            // All at once: a commit waits for the disk, which takes longer than the verdicts of a whole benchmark.
+            let all: Vec<Judged> = open.into_iter().map(of).collect();
+            store.finish_all(&all)?;
+            for judged in &all {
                 listen(&Event::Finished {
-                    judged: &judged,
+                    judged,
                     calls: 0,
                     replayed: 0,
                     tokens: 0,

@@ -186,12 +186,26 @@ impl Store {
 
     /// Stores a finished pair.
     pub fn finish(&self, judged: &Judged) -> Result<(), StoreError> {
-        let json = self.json(judged)?;
-        self.connection()
-            .prepare_cached("INSERT OR REPLACE INTO judged (pair, judged) VALUES (?1, ?2)")
-            .and_then(|mut statement| statement.execute(params![index(judged.pair.index), json]))
-            .map_err(sqlite("write", &self.path))?;
-        Ok(())
+        self.finish_all(std::slice::from_ref(judged))
+    }
+
+    /// Stores finished pairs, in one commit.
+    pub fn finish_all(&self, judged: &[Judged]) -> Result<(), StoreError> {
+        let rows: Vec<(i64, String)> = judged
+            .iter()
+            .map(|judged| Ok((index(judged.pair.index), self.json(judged)?)))
+            .collect::<Result<_, StoreError>>()?;
+        let connection = self.connection();
+        let write = || -> Result<(), rusqlite::Error> {
+            let transaction = connection.unchecked_transaction()?;
+            for (pair, json) in &rows {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO judged (pair, judged) VALUES (?1, ?2)")?
+                    .execute(params![pair, json])?;
+            }
+            transaction.commit()
+        };
+        write().map_err(sqlite("write", &self.path))
     }
 
     /// The reply to a call that was made before.
@@ -441,6 +455,8 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, String
                 .enumerate()
                 .for_each(|(i, value)| flatten(&below(&i.to_string()), value, into));
         }
+        // As good as absent: an option that was not given.
+        serde_json::Value::Null => {}
         other => into.push((path.to_owned(), other.to_string())),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::backend::Backend;
 use super::progress::Progress;
 use super::{Failure, failed, files, input, networks, note, runtime, say, width};
 use widedeep::chat::{ChatModel, LocalModel};
@@ -26,6 +27,7 @@ use widedeep::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunCo
 #[command(after_help = "Examples:
   widedeep eval demo --out demo-run
   widedeep eval $(widedeep data pull llmeval2) --sample 100 --network single --out runs/single
+  widedeep eval demo --model openai:llama --base-url http://127.0.0.1:8080/v1 --out runs/api
   widedeep eval pairs.csv --network my-network.toml --model ./model.gguf --out runs/mine
   widedeep eval demo --set reply.evidence_tokens=64 --set layers=3 --out runs/three-layers
   widedeep eval $(widedeep data path llmeval2) --network longer --out runs/longer
@@ -45,9 +47,8 @@ pub(crate) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// Model: a name from `widedeep models list`, or the path of a GGUF file
-    #[arg(long, default_value = "smollm2-135m")]
-    model: String,
+    #[command(flatten)]
+    backend: Backend,
 
     /// Folder for the run
     #[arg(long, value_name = "DIR")]
@@ -88,14 +89,6 @@ pub(crate) struct Arguments {
     /// Pairs judged at the same time. With 1 and the same --threads, a run on the same machine repeats exactly; more may be faster
     #[arg(long, default_value = "1", value_name = "N")]
     concurrency: NonZeroUsize,
-
-    /// Tokens that the model's cache holds for all neurons together [default: the model's own context, between 8192 and 16384]
-    #[arg(long, value_name = "TOKENS")]
-    context: Option<NonZeroUsize>,
-
-    /// Threads for the model [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
 }
 
 /// A judge as the command line names it, before its models are loaded.
@@ -123,19 +116,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     tell_fallbacks(&dataset, &taxonomy, &wanted);
     let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
+    let runtime = runtime()?;
     let judge = match wanted {
         Wanted::Baseline(baseline) => Judge::Baseline(baseline),
         Wanted::Network(network) => {
-            for name in network.models().into_iter().chain([arguments.model.as_str()]) {
-                models.insert(name.to_owned(), load(name, arguments)?);
+            let backend = &arguments.backend;
+            let mut named = Vec::new();
+            for words in network.models() {
+                if !models.contains_key(words) {
+                    models.insert(words.to_owned(), runtime.block_on(backend.load(words))?);
+                }
+                named.push(models[words].identity().clone());
             }
-            let model = models[&arguments.model].identity().clone();
-            let named = network
-                .models()
-                .into_iter()
-                .map(|name| models[name].identity().clone())
-                .collect();
-            Judge::Network { network, model, named }
+            let model = match models.get(&backend.model) {
+                Some(model) => Arc::clone(model),
+                None => runtime.block_on(backend.load(&backend.model))?,
+            };
+            let identity = model.identity().clone();
+            models.insert(identity.name.clone(), model);
+            Judge::Network {
+                network,
+                model: identity,
+                named,
+            }
         }
     };
     let config = RunConfig {
@@ -154,12 +157,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
     let store = Arc::new(store);
-    judge_all(arguments, &store, &models, &prompts, &taxonomy)?;
+    judge_all(&runtime, arguments, &store, &models, &prompts, &taxonomy)?;
     drop(models);
     finish(&store, &arguments.out, &taxonomy)
 }
 
 fn judge_all(
+    runtime: &tokio::runtime::Runtime,
     arguments: &Arguments,
     store: &Arc<Store>,
     models: &BTreeMap<String, Arc<dyn ChatModel>>,
@@ -171,7 +175,7 @@ fn judge_all(
     let limits = Limits {
         concurrency: arguments.concurrency.get(),
     };
-    let result = runtime()?.block_on(async {
+    let result = runtime.block_on(async {
         let listener = stop.clone();
         let watcher = tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
@@ -316,21 +320,6 @@ fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
     note(&format!(
         "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
     ));
-}
-
-fn load(name: &str, arguments: &Arguments) -> Result<Arc<dyn ChatModel>, Failure> {
-    let path = fetch::resolve_model(name).map_err(input)?;
-    let config = EngineConfig {
-        context: arguments.context.map(NonZeroUsize::get),
-        threads: arguments.threads.map(NonZeroUsize::get),
-        ..EngineConfig::default()
-    };
-    let model = LocalModel::load(&path, name, &config).map_err(|error| match error {
-        // It names the file.
-        EngineError::Model(_) => input(error),
-        other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
-    })?;
-    Ok(Arc::new(model))
 }
 
 fn store_failure(error: StoreError) -> Failure {

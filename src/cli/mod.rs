@@ -1,5 +1,6 @@
 //! The command line: one file per command, which turns flags into library calls and results into text.
 
+mod backend;
 mod data;
 mod eval;
 mod models;

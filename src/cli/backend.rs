@@ -1,0 +1,124 @@
+//! From the words of `--model` to something that answers: a local model, or one behind an API.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use widedeep::chat::openai::{BaseUrl, Endpoint, KeySource, OPENAI, OPENAI_KEY};
+use widedeep::chat::{ChatModel, LocalModel, OpenAiModel};
+use widedeep::fetch;
+use widedeep::llama::{EngineConfig, EngineError};
+
+use super::{Failure, failed, input};
+
+/// How `--model` names a model behind an API.
+const API: &str = "openai:";
+
+/// Flags about where and how models run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backend {
+    /// Model: a name from `widedeep models list`, the path of a GGUF file, or `openai:NAME` for a model behind OpenAI's API (`openai:NAME@URL` for
+    /// another server than --base-url)
+    #[arg(long, default_value = "smollm2-135m")]
+    pub(crate) model: String,
+
+    /// Tokens that a local model's cache holds for all neurons together [default: the model's own context, between 8192 and 16384]; for an
+    /// API model, the tokens that its context holds [default: unknown]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<NonZeroUsize>,
+
+    /// Threads for a local model [default: one per core]. Fewer are faster when the cores are busy with other work
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// Server with OpenAI's API: OpenAI, vLLM, SGLang, llama-server, LiteLLM, Ollama
+    #[arg(long, value_name = "URL", default_value = OPENAI, help_heading = "API models")]
+    base_url: String,
+
+    /// Environment variable that holds the API key; without the variable, servers on this machine are asked without a key
+    #[arg(long, value_name = "VARIABLE", default_value = OPENAI_KEY, help_heading = "API models")]
+    api_key_env: String,
+
+    /// File that holds the API key
+    #[arg(long, value_name = "FILE", help_heading = "API models")]
+    api_key_file: Option<PathBuf>,
+
+    /// Requests per minute at most
+    #[arg(long, value_name = "N", help_heading = "API models")]
+    requests_per_minute: Option<NonZeroU32>,
+
+    /// Tokens per minute at most, prompts and replies together
+    #[arg(long, value_name = "N", help_heading = "API models")]
+    tokens_per_minute: Option<NonZeroU32>,
+
+    /// Requests under way at once at most [default: 64]; within it, their number adapts to what the endpoint bears
+    #[arg(long, value_name = "N", help_heading = "API models")]
+    api_concurrency: Option<NonZeroUsize>,
+
+    /// Seconds that one attempt may take [default: 360]
+    #[arg(long, value_name = "SECONDS", help_heading = "API models")]
+    api_timeout: Option<NonZeroU32>,
+}
+
+impl Backend {
+    /// The model of these words.
+    pub(crate) async fn load(&self, words: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+        match words.strip_prefix(API) {
+            Some(name) => self.connect(name).await,
+            None => self.local(words),
+        }
+    }
+
+    fn local(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+        let path = fetch::resolve_model(name).map_err(input)?;
+        let config = EngineConfig {
+            context: self.context.map(NonZeroUsize::get),
+            threads: self.threads.map(NonZeroUsize::get),
+            ..EngineConfig::default()
+        };
+        let model = LocalModel::load(&path, name, &config).map_err(|error| match error {
+            // It names the file.
+            EngineError::Model(_) => input(error),
+            other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
+        })?;
+        Ok(Arc::new(model))
+    }
+
+    async fn connect(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+        // Names may hold an `@` of their own; a URL begins with its scheme.
+        let (name, url) = match name.find("@http") {
+            Some(at) => (&name[..at], &name[at + 1..]),
+            None => (name, self.base_url.as_str()),
+        };
+        if name.is_empty() {
+            return Err(input(anyhow::anyhow!(
+                "`{API}` names no model: write it as in `{API}gpt-4o-mini`"
+            )));
+        }
+        let base_url: BaseUrl = url.parse().map_err(input)?;
+        let mut endpoint = Endpoint::new(base_url, name, KeySource::None);
+        endpoint.key = self.key(&endpoint);
+        endpoint.context = self.context;
+        endpoint.limits.requests_per_minute = self.requests_per_minute;
+        endpoint.limits.tokens_per_minute = self.tokens_per_minute;
+        if let Some(concurrency) = self.api_concurrency {
+            endpoint.limits.concurrency = concurrency;
+            endpoint.limits.first_concurrency = endpoint.limits.first_concurrency.min(concurrency);
+        }
+        if let Some(seconds) = self.api_timeout {
+            endpoint.timeouts.whole = Duration::from_secs(seconds.get().into());
+            endpoint.timeouts.first_byte = endpoint.timeouts.first_byte.min(endpoint.timeouts.whole);
+        }
+        let model = OpenAiModel::connect(endpoint).await.map_err(failed)?;
+        Ok(Arc::new(model))
+    }
+
+    fn key(&self, endpoint: &Endpoint) -> KeySource {
+        match &self.api_key_file {
+            Some(path) => KeySource::File(path.clone()),
+            None if endpoint.base_url.is_loopback() && std::env::var_os(&self.api_key_env).is_none() => KeySource::None,
+            None => KeySource::Variable(self.api_key_env.clone()),
+        }
+    }
+}

@@ -70,7 +70,7 @@ fn mix(text: &str, salt: usize) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_calls_at_a_fault_rate_of_a_fifth_are_each_answered_exactly_once() {
     let server = FaultServer::start(|received| {
-        if mix(&received.id, received.attempt) % 5 == 0 {
+        if mix(&received.id, received.attempt).is_multiple_of(5) {
             FAULTS[mix(&received.id, received.attempt + 1000) % FAULTS.len()]()
         } else {
             reply(&format!("re: {}", received.id))

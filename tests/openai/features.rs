@@ -198,6 +198,9 @@ async fn a_server_that_refuses_some_things_is_asked_for_the_others() {
 async fn a_reasoning_model_is_asked_in_its_own_words() {
     let server = FaultServer::start(|received| {
         let body = &received.body;
+        if !body["logprobs"].is_null() {
+            return error(403, "You are not allowed to request logprobs from this model", &[]);
+        }
         if !body["max_tokens"].is_null() {
             return error(
                 400,
@@ -211,9 +214,6 @@ async fn a_reasoning_model_is_asked_in_its_own_words() {
                 "Unsupported value: 'temperature' does not support 0.7 with this model.",
                 &[],
             );
-        }
-        if !body["logprobs"].is_null() {
-            return error(403, "You are not allowed to request logprobs from this model", &[]);
         }
         if body["max_completion_tokens"].as_u64().unwrap() < 100 {
             let thought = json!([{"message": {"content": ""}, "finish_reason": "length"}]);

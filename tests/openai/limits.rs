@@ -50,12 +50,20 @@ async fn too_many_requests_never_cost_an_opinion() {
 async fn a_server_that_asks_for_more_than_there_is_patience_stops_the_run() {
     let server = FaultServer::start(|_| error(429, "daily limit", &[("retry-after", "3600")])).await;
     let start = Instant::now();
-    let error = ask(&connect(&server).await, "a").await.unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert!(error.is_fatal(), "{error}");
-    for part in ["asks to wait 3600 s", "daily limit", "run the same command again later"] {
-        assert!(error.to_string().contains(part), "{error}");
+    // Those that have not been sent yet do not wait for the hour to pass.
+    let model = connect(&server).await;
+    let replies = model
+        .reply_all((0..100).map(|i| request(&i.to_string())).collect())
+        .await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    for reply in replies {
+        let error = reply.unwrap_err();
+        assert!(error.is_fatal(), "{error}");
+        for part in ["asks to wait 3600 s", "daily limit", "run the same command again later"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
+    assert!(server.requests() <= 8, "{}", server.requests());
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn request(seed: u64, plan: ReplyPlan) -> Request {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs $WIDEDEEP_LLAMA_SERVER, a llama-server to start"]
-async fn judgements_come_from_a_real_server_structured_and_with_distributions() {
+async fn judgements_come_from_a_real_server_in_structured_form() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     std::fs::write(&path, "sk-canary-llama").unwrap();
@@ -91,21 +91,24 @@ async fn judgements_come_from_a_real_server_structured_and_with_distributions() 
     let replies = model
         .reply_all((0..4).map(|seed| request(seed, plan.clone())).collect())
         .await;
-    let mut parsed = 0;
+    let (mut parsed, mut prompt) = (0, 0);
     for reply in replies {
         let reply = reply.unwrap();
-        assert!(reply.usage.prompt > 30 && reply.usage.completion > 0, "{reply:?}");
+        assert!(reply.usage.completion > 0, "{reply:?}");
+        prompt += reply.usage.prompt;
         // A small model may not come to the end of its evidence.
         if let Ok(scores) = robust::parse(&reply.text) {
             parsed += 1;
-            let [first, _] = reply.chosen.as_slice() else {
-                panic!("no distribution: {reply:?}")
-            };
-            assert_eq!(scores.score1.to_string(), (first.option + 1).to_string());
-            assert!((first.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            // Vocabularies with one token per digit leave it open whether a likely `1` would have become a `10`: then there is none.
+            if let [first, _] = reply.chosen.as_slice() {
+                assert_eq!(scores.score1.to_string(), (first.option + 1).to_string());
+                assert!((first.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            }
         }
     }
     assert!(parsed >= 2, "{parsed} of 4 replies were complete");
+    // Once, if the server gives several samples in one answer.
+    assert!(prompt > 30, "{prompt}");
     let free = model
         .reply_all(vec![request(1, ReplyPlan::Free { max_tokens: 8 })])
         .await

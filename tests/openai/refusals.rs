@@ -1,10 +1,10 @@
 //! What is not tried again, and what its error says.
 
 use widedeep::chat::openai::{Features, KeySource, SetupError};
-use widedeep::chat::{ChatError, OpenAiModel};
+use widedeep::chat::{ChatError, ChatModel, OpenAiModel};
 
 use super::server::{FaultServer, Reaction, error, json_answer, reply};
-use super::{ask, connect, endpoint};
+use super::{ask, connect, endpoint, request};
 
 #[tokio::test]
 async fn what_every_call_would_meet_is_met_once_and_says_what_to_do() {
@@ -99,11 +99,30 @@ async fn redirects_are_shown_instead_of_followed() {
 
 #[tokio::test]
 async fn an_endpoint_that_refuses_the_probe_cannot_be_set_up() {
-    let server = FaultServer::start(|_| error(404, "model not found", &[])).await;
-    let mut endpoint = endpoint(&server);
-    endpoint.features = Features::Probed;
-    let error = OpenAiModel::connect(endpoint).await.unwrap_err();
-    assert!(matches!(error, SetupError::Endpoint { .. }));
-    assert!(error.to_string().contains("no model `m`"), "{error}");
-    assert_eq!(server.requests(), 1);
+    // A 404 may be about what the probe asks for beyond text, so text alone is asked for as well.
+    for (status, words, requests) in [(401, "wants an API key", 1), (404, "no model `m`", 2)] {
+        let server = FaultServer::start(move |_| error(status, "no", &[])).await;
+        let mut endpoint = endpoint(&server);
+        endpoint.features = Features::Probed;
+        let error = OpenAiModel::connect(endpoint).await.unwrap_err();
+        assert!(matches!(error, SetupError::Endpoint { .. }));
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(server.requests(), requests);
+    }
+}
+
+#[tokio::test]
+async fn one_call_learns_for_all_that_the_key_is_wrong() {
+    let server = FaultServer::start(|_| error(401, "no entry", &[])).await;
+    let model = connect(&server).await;
+    let replies = model
+        .reply_all((0..200).map(|i| request(&i.to_string())).collect())
+        .await;
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.as_ref().is_err_and(ChatError::is_fatal))
+    );
+    // Those that were under way with it, no more.
+    assert!(server.requests() <= 8, "{}", server.requests());
 }

@@ -97,7 +97,7 @@ async fn a_budget_can_forbid_an_attempt_before_it_is_made() {
     assert!(
         replies
             .iter()
-            .flat_map(|reply| reply.as_ref().err())
+            .filter_map(|reply| reply.as_ref().err())
             .all(ChatError::is_fatal)
     );
 }

@@ -7,9 +7,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Outage;
 use super::failure::Failure;
+use crate::chat::ChatError;
 
 /// Failures of fewer calls than this may be about these calls.
 const CALLS: usize = 3;
+
+/// Why no more calls are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The endpoint counts as down, for this reason.
+    Down(String),
+    /// A call failed in a way that all others would: with this error.
+    Fatal(ChatError),
+}
 
 /// Counts attempts that failed in a row. Once open, it stays so: whoever runs the same command again starts with a new one.
 pub(super) struct Breaker {
@@ -25,8 +35,7 @@ struct Streak {
     calls: Vec<u64>,
     since: Option<Instant>,
     last_success: Option<Instant>,
-    /// Why the endpoint counts as down.
-    verdict: Option<String>,
+    stop: Option<Stop>,
 }
 
 impl Breaker {
@@ -42,16 +51,21 @@ impl Breaker {
         self.streak.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the endpoint counts as down, if it does.
-    pub(super) fn verdict(&self) -> Option<String> {
+    /// Why no more calls are made, if so.
+    pub(super) fn stopped(&self) -> Option<Stop> {
         if self.open.is_cancelled() {
-            self.streak().verdict.clone()
+            self.streak().stop.clone()
         } else {
             None
         }
     }
 
-    /// Returns once the endpoint counts as down.
+    /// Opens it for a fatal error: calls that wait, for minutes perhaps, need not find out for themselves.
+    pub(super) fn fatal(&self, error: ChatError) {
+        self.open_with(&mut self.streak(), Stop::Fatal(error));
+    }
+
+    /// Returns once no more calls are made.
     pub(super) async fn opened(&self) {
         self.open.cancelled().await;
     }
@@ -83,7 +97,7 @@ impl Breaker {
                 streak.failures,
                 lasting.as_secs()
             );
-            self.open_with(&mut streak, verdict);
+            self.open_with(&mut streak, Stop::Down(verdict));
         }
     }
 
@@ -94,12 +108,12 @@ impl Breaker {
         let nobody = streak.last_success.is_none_or(|at| at < begun);
         if nobody && matches!(failure, Failure::Unreachable { .. }) {
             let verdict = format!("{attempts} attempts of one call failed; the last: {failure}");
-            self.open_with(&mut streak, verdict);
+            self.open_with(&mut streak, Stop::Down(verdict));
         }
     }
 
-    fn open_with(&self, streak: &mut Streak, verdict: String) {
-        streak.verdict.get_or_insert(verdict);
+    fn open_with(&self, streak: &mut Streak, stop: Stop) {
+        streak.stop.get_or_insert(stop);
         self.open.cancel();
     }
 }
@@ -120,6 +134,13 @@ mod tests {
         })
     }
 
+    fn reason(breaker: &Breaker) -> String {
+        match breaker.stopped() {
+            Some(Stop::Down(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn error() -> Failure {
         Failure::Server {
             status: 503,
@@ -134,11 +155,11 @@ mod tests {
         for call in 0..9 {
             breaker.failed(call, &error(), start);
         }
-        assert_eq!(breaker.verdict(), None, "a moment's trouble: a restart, perhaps");
+        assert_eq!(breaker.stopped(), None, "a moment's trouble: a restart, perhaps");
         breaker.failed(9, &error(), start + 5 * SECOND);
-        assert!(breaker.verdict().unwrap().contains("10 attempts in a row"));
+        assert!(reason(&breaker).contains("10 attempts in a row"));
         breaker.alive(start + 6 * SECOND);
-        assert!(breaker.verdict().is_some(), "for good");
+        assert!(breaker.stopped().is_some(), "for good");
     }
 
     #[test]
@@ -148,7 +169,7 @@ mod tests {
             breaker.failed(1, &error(), start + second * SECOND);
         }
         breaker.gave_up(&error(), 60, start);
-        assert_eq!(breaker.verdict(), None);
+        assert_eq!(breaker.stopped(), None);
     }
 
     #[test]
@@ -160,7 +181,7 @@ mod tests {
                 breaker.alive(start + second * SECOND);
             }
         }
-        assert_eq!(breaker.verdict(), None);
+        assert_eq!(breaker.stopped(), None);
     }
 
     #[tokio::test]
@@ -171,9 +192,9 @@ mod tests {
         };
         breaker.alive(start + SECOND);
         breaker.gave_up(&refused, 6, start);
-        assert_eq!(breaker.verdict(), None);
+        assert_eq!(breaker.stopped(), None);
         breaker.gave_up(&refused, 6, start + 2 * SECOND);
         breaker.opened().await;
-        assert!(breaker.verdict().unwrap().contains("refused"));
+        assert!(reason(&breaker).contains("refused"));
     }
 }

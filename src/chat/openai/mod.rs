@@ -7,7 +7,8 @@
 //! 2. It waits for a place (concurrency adapts to what the endpoint bears: [`Change`]) and for requests and tokens per minute.
 //! 3. It is sent. Failures that may pass are tried again after growing pauses, or after what the server asks to wait. A refusal is
 //!    not repeated; if all calls would meet it, the error is fatal and says what to do.
-//! 4. An endpoint that is down makes every call fail fatally, so that the run stops where it can be resumed.
+//! 4. After a fatal error, or when the endpoint is down, every call ends with a fatal error, so that the run stops where it can be
+//!    resumed.
 //! 5. The answer becomes a reply: structured output is put into the format that free replies have, and where the server gives
 //!    the probabilities of tokens, the distribution over each score goes with it.
 //!
@@ -41,7 +42,7 @@ use self::breaker::Breaker;
 use self::failure::Facts;
 use self::limits::RateLimits;
 use self::request::{Form, Question};
-use self::retry::{Call, Caller};
+use self::retry::{Call, CallError, Caller};
 use self::transport::Transport;
 use super::{ChatError, ChatModel, Fit, Identity, Reply, ReplyPlan, Request, Steering, Usage};
 
@@ -264,7 +265,12 @@ impl Inner {
         };
         let answered = match self.caller.call(&call).await {
             Ok(answered) => answered,
-            Err(error) => return fail(error.error),
+            Err(CallError { error, .. }) => {
+                if error.is_fatal() {
+                    self.caller.breaker.fatal(error.clone());
+                }
+                return fail(error);
+            }
         };
         let choices = answered.answer.choices();
         // Shares go to samples that will have a reply, or their tokens would be lost.

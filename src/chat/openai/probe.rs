@@ -263,7 +263,9 @@ fn features() -> [fn(&Capabilities) -> Option<Capabilities>; 4] {
 /// Whether a failure may be due to what was asked for beyond plain text.
 fn may_be_a_feature(error: &CallError) -> bool {
     match &error.failure {
-        Some(Failure::Rejected { .. }) => !error.error.is_fatal(),
+        // OpenAI answers 403 to models without log-probabilities, OpenRouter 404 where no provider has what is asked for. If that is not the
+        // reason, the plain request will meet the same.
+        Some(Failure::Rejected { status, .. }) => matches!(status, 403 | 404) || !error.error.is_fatal(),
         Some(Failure::Server { .. } | Failure::Garbled(_)) => true,
         _ => false,
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::adaptive::{Gate, Load, Signal};
 use super::answer::Answer;
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Stop};
 use super::failure::{Again, Facts, Failure, Record};
 use super::limits::{Admission, RateLimits};
 use super::transport::Transport;
@@ -154,8 +154,8 @@ impl Caller {
                 (place, admission)
             } => Some(place),
         };
-        if let Some(verdict) = self.breaker.verdict() {
-            return Err(self.facts.down(&verdict));
+        if let Some(error) = self.stopped() {
+            return Err(error);
         }
         let Some((mut place, admission)) = place else {
             return Err(self.facts.down("no reason known"));
@@ -253,6 +253,14 @@ impl Caller {
         }
     }
 
+    /// The error of every call once no more are made.
+    fn stopped(&self) -> Option<ChatError> {
+        Some(match self.breaker.stopped()? {
+            Stop::Down(reason) => self.facts.down(&reason),
+            Stop::Fatal(error) => error,
+        })
+    }
+
     fn give_up(&self, failure: Failure, attempts: u32, begun: Instant) -> CallError {
         self.breaker.gave_up(&failure, attempts, begun);
         let record = if self.has_answered.load(Ordering::Relaxed) {
@@ -260,10 +268,9 @@ impl Caller {
         } else {
             Record::Untried
         };
-        let error = match self.breaker.verdict() {
-            Some(verdict) => self.facts.down(&verdict),
-            None => self.facts.error(failure.clone(), attempts, record),
-        };
+        let error = self
+            .stopped()
+            .unwrap_or_else(|| self.facts.error(failure.clone(), attempts, record));
         CallError {
             failure: Some(failure),
             error,

@@ -39,10 +39,12 @@ impl LocalModel {
     fn script(&self, plan: &ReplyPlan) -> Script {
         match plan {
             ReplyPlan::Scaffold(steps) => self.engine.model().script(steps),
-            ReplyPlan::Free { max_tokens } => self.engine.model().script(&[Step::Generate {
-                max_tokens: *max_tokens,
-                stop: Vec::new(),
-            }]),
+            ReplyPlan::Free { max_tokens } | ReplyPlan::Judgement { max_tokens } => {
+                self.engine.model().script(&[Step::Generate {
+                    max_tokens: *max_tokens,
+                    stop: Vec::new(),
+                }])
+            }
         }
     }
 

@@ -3,10 +3,12 @@
 //! [`ChatModel`] is the one trait between judging and the models. A [`Request`] says what the reply should consist of (a [`ReplyPlan`]): a
 //! scaffold of steps for models that can be steered token by token, or free text. Requests come in groups, all those of one layer
 //! of one pair at a time, so that a backend can evaluate what they share once. [`LocalModel`] adapts the engine of
-//! [`crate::llama`].
+//! [`crate::llama`]; [`OpenAiModel`] talks to any server with OpenAI's API.
 
+mod fault;
 mod key;
 mod local;
+pub mod openai;
 
 use std::fmt;
 
@@ -14,8 +16,10 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use crate::llama::{Chosen, Sampling, Speaker, Step, Stopped, Turn, Usage};
+pub use fault::ReplyFault;
 pub use key::CallKey;
 pub use local::LocalModel;
+pub use openai::OpenAiModel;
 
 /// What a model's reply should consist of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,12 @@ pub enum ReplyPlan {
     Scaffold(Vec<Step>),
     /// Free text of at most this many tokens.
     Free {
+        /// Upper bound in tokens.
+        max_tokens: usize,
+    },
+    /// A judge's free text: evidence, then a score line for each assistant. A backend that can hold its model to a form may do so, and
+    /// gives the text as if it had been written freely.
+    Judgement {
         /// Upper bound in tokens.
         max_tokens: usize,
     },
@@ -77,6 +87,34 @@ pub enum ChatError {
     #[error("{reason}")]
     Template {
         /// What the template engine said.
+        reason: String,
+    },
+    /// The endpoint refused this request; another one may be accepted.
+    #[error("the endpoint refused the request: {reason}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// What it said.
+        reason: String,
+    },
+    /// Every attempt failed.
+    #[error("no reply after {attempts} attempts; the last: {reason}")]
+    Unanswered {
+        /// Requests made, the first included.
+        attempts: u32,
+        /// How the last one ended.
+        reason: String,
+    },
+    /// An answer came that is no reply.
+    #[error("the endpoint's answer cannot be used: {fault}")]
+    BadReply {
+        /// What is wrong with it.
+        fault: ReplyFault,
+    },
+    /// The model or a filter declined to answer.
+    #[error("the endpoint withheld the reply: {reason}")]
+    Withheld {
+        /// The reason given.
         reason: String,
     },
     /// The backend failed: its state says nothing about the request, so the run stops instead of counting a missing opinion.

@@ -24,7 +24,10 @@ impl Network {
     pub(super) fn plan(&self, steering: Steering, family: &Family) -> ReplyPlan {
         match (self.reply.form, steering) {
             (Form::Scaffold, Steering::Scaffold) => ReplyPlan::Scaffold(self.scaffold(family)),
-            (Form::Free, _) | (_, Steering::FreeText) => ReplyPlan::Free {
+            (Form::Scaffold, Steering::FreeText) => ReplyPlan::Judgement {
+                max_tokens: self.reply.max_tokens,
+            },
+            (Form::Free, _) => ReplyPlan::Free {
                 max_tokens: self.reply.max_tokens,
             },
         }

@@ -107,7 +107,7 @@ fn each_model_is_steered_or_not_as_it_allows() {
     let body = format!("{FIXED}[[layers]]\n[[layers.neurons]]\n[[layers.neurons]]\nmodel = \"steerable\"");
     let evaluation = evaluate_with(&network(&body), &pair(), Arc::clone(&free) as Arc<_>, named, 7).unwrap();
     assert!(matches!(steerable.asked()[0].plan, ReplyPlan::Scaffold(_)));
-    assert!(matches!(free.asked()[0].plan, ReplyPlan::Free { .. }));
+    assert!(matches!(free.asked()[0].plan, ReplyPlan::Judgement { .. }));
     assert!(evaluation.opinions[0].distribution.is_none());
     assert!(evaluation.opinions[2].distribution.is_some());
     assert_eq!(evaluation.opinions[2].scores, scores(9, 2));

@@ -83,7 +83,7 @@ fn a_choice_is_read_even_where_the_evidence_talks_of_other_scores() {
 fn a_model_that_cannot_be_steered_and_a_network_that_does_not_steer_get_free_text() {
     let free = Scripted::free(|asked| Ok(judged(asked.request, "Hm.", 6, 7))).shared();
     let evaluation = evaluate(&shipped("single", &[]), &free);
-    assert_eq!(free.asked()[0].plan, ReplyPlan::Free { max_tokens: 512 });
+    assert_eq!(free.asked()[0].plan, ReplyPlan::Judgement { max_tokens: 512 });
     assert_eq!(evaluation.opinions[0].scores, scores(6, 7));
     assert_eq!(evaluation.opinions[0].distribution, None);
 

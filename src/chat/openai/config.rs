@@ -220,7 +220,7 @@ impl BaseUrl {
     }
 
     /// Whether what is sent stays on this machine.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost"
             || host

@@ -93,7 +93,7 @@ async fn a_thousand_calls_at_a_fault_rate_of_a_fifth_are_each_answered_exactly_o
     });
     futures::future::join_all(groups).await;
     let took = start.elapsed();
-    let delivered = server.delivered();
+    let delivered = server.delivered().await;
     assert_eq!(delivered.len(), 1000);
     assert!(delivered.values().all(|&times| times == 1), "no reply was thrown away");
     // 250 faults are expected, all kinds of them.

@@ -8,8 +8,11 @@ use super::{ask, connect, endpoint, request};
 
 #[tokio::test]
 async fn what_every_call_would_meet_is_met_once_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "sk-0123456789").unwrap();
     for (status, parts) in [
-        (401, ["“no entry”", "does not accept the key from `CARGO_PKG_NAME`"]),
+        (401, ["“no entry”", "does not accept the key from `"]),
         (402, ["“no entry”", "no credit left"]),
         (403, ["“no entry”", "may not use `m`"]),
         (404, ["“no entry”", "no model `m`"]),
@@ -17,8 +20,7 @@ async fn what_every_call_would_meet_is_met_once_and_says_what_to_do() {
     ] {
         let server = FaultServer::start(move |_| error(status, "no entry", &[])).await;
         let mut endpoint = endpoint(&server);
-        // Any variable that is certainly set will do.
-        endpoint.key = KeySource::Variable("CARGO_PKG_NAME".into());
+        endpoint.key = KeySource::File(path.clone());
         let model = OpenAiModel::connect(endpoint).await.unwrap();
         let error = ask(&model, "a").await.unwrap_err();
         let message = error.to_string();

@@ -109,9 +109,24 @@ impl FaultServer {
         self.log.lock().unwrap().times.clone()
     }
 
-    /// Successful answers that were sent completely, by id.
-    pub fn delivered(&self) -> BTreeMap<String, usize> {
-        self.log.lock().unwrap().delivered.clone()
+    /// Successful answers that were sent completely, by id. A client may have read an answer before the server has noted that it was
+    /// sent, so this waits until no request is being answered.
+    pub async fn delivered(&self) -> BTreeMap<String, usize> {
+        let start = Instant::now();
+        loop {
+            {
+                let log = self.log.lock().unwrap();
+                if log.inside == 0 {
+                    return log.delivered.clone();
+                }
+                assert!(
+                    start.elapsed() < Duration::from_secs(30),
+                    "{} requests never ended",
+                    log.inside
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The most requests that were being answered at the same time.

@@ -7,7 +7,6 @@ mod faults;
 mod features;
 mod limits;
 mod outage;
-mod real_server;
 mod refusals;
 mod server;
 mod watching;

@@ -1,6 +1,7 @@
-//! The whole path against llama.cpp's own server, which is started for the test.
+//! The whole API path against llama.cpp's own server, which is started for the test. It is compiled only where somebody has such a server:
 //!
-//! `WIDEDEEP_LLAMA_SERVER=/path/to/llama-server WIDEDEEP_TEST_MODEL=model.gguf cargo test --release --test openai -- --ignored`
+//! `WIDEDEEP_LLAMA_SERVER=/path/to/llama-server WIDEDEEP_TEST_MODEL=model.gguf cargo test --release --features llama-server-tests --test llama_server`
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -63,7 +64,6 @@ fn request(seed: u64, plan: ReplyPlan) -> Request {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs $WIDEDEEP_LLAMA_SERVER, a llama-server to start"]
 async fn judgements_come_from_a_real_server_in_structured_form() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");

@@ -18,7 +18,8 @@ use widedeep::fetch::{CatalogError, ResolveError};
 use widedeep::report::{self, Written};
 
 /// Judge pairs of responses with WideDeep networks: layers of LLM neurons, each with a role of its own, that score, read each other and
-/// score again. Runs on an embedded llama.cpp model; nothing leaves this machine.
+/// score again. Runs on an embedded llama.cpp model, so that nothing leaves this machine, or on
+/// models behind OpenAI's API.
 #[derive(Debug, Parser)]
 #[command(
     version,

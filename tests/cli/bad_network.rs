@@ -40,7 +40,7 @@ fn a_network_file_is_reported_with_the_line_of_the_mistake() {
         .write("open.toml", "name = \"x\"\nsummary = \"y\"\n[[layers\n")
         .write("none.toml", "name = \"x\"\nsummary = \"y\"\nlayers = []\n");
     refused(&folder, "--network typo.toml").stderr_eq(str![[r#"
-error: typo.toml:5: unknown field `evidence_tokns`, expected one of `form`, `evidence_tokens`, `max_tokens`, `parser`, `attempts`, `failure`, `defects` (in `reply`)
+error: typo.toml:5: unknown field `evidence_tokns`, expected one of `form`, `evidence_tokens`, `max_tokens`, `parser`, `attempts`, `failure`, `defects`
 
 "#]]);
     refused(&folder, "--network type.toml").stderr_eq(str![[r#"
@@ -65,7 +65,7 @@ error: `--set layers=0`: the depth is a whole number from 1 to 16
 
 "#]]);
     refused(&folder, "--set reply.evidence=64").stderr_eq(str![[r#"
-error: `--set reply.evidence=64`: unknown field `evidence`, expected one of `form`, `evidence_tokens`, `max_tokens`, `parser`, `attempts`, `failure`, `defects`
+error: `--set reply.evidence=64`: unknown field `evidence`, expected one of `form`, `evidence_tokens`, `max_tokens`, `parser`, `attempts`, `failure`, `defects` (in `reply`)
 
 "#]]);
     refused(&folder, "--set reply.evidence_tokens").stderr_eq(str![[r#"

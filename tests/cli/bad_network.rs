@@ -73,7 +73,7 @@ error: `--set reply.evidence_tokens`: write it as `key=value`, for example `repl
 
 "#]]);
     refused(&folder, "--set aggregate.cell=mean").stderr_eq(str![[r#"
-error: `--set aggregate.cell=mean`: `mean` names no aggregation cell: write method/layers/reading with `mean`, `vote-call` or `vote-neuron`, then `all` or `last`, then `argmax` or `expected`, such as `mean/all/argmax`
+error: `--set aggregate.cell=mean`: `mean` names no aggregation cell: write method/layers/reading with `mean`, `vote-call` or `vote-neuron`, then `all` or `last`, then `argmax` or `expected`, such as `mean/all/argmax` (in `aggregate.cell`)
 
 "#]]);
     refused(&folder, "--network longer --set layers=2").stderr_eq(str![[r#"

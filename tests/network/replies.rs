@@ -58,7 +58,8 @@ fn a_model_that_can_be_steered_is_given_a_scaffold_and_its_choices_are_read() {
     assert_eq!(opinion.scores, scores(8, 3));
     assert_eq!(
         opinion.review,
-        "Evaluation evidence: Short but right.\nScore of Assistant 1: 8\nScore of Assistant 2: 3"
+        "Evaluation evidence: Assistant 1's answer Short but right.\nAssistant 2's answer Short but right.\n\
+         Score of Assistant 1: 8\nScore of Assistant 2: 3"
     );
     assert_eq!((opinion.attempts, &opinion.missing), (1, &None));
     assert_eq!(opinion.model, "scripted");

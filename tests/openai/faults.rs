@@ -198,7 +198,8 @@ async fn replies_keep_the_order_of_their_requests_and_usage_counts_every_attempt
         if received.id == "3" && received.attempt == 1 {
             return no_choices();
         }
-        let back_to_front = 50 - 10 * received.id.parse::<u64>().unwrap();
+        // Long enough that all four are there before the first is answered, on a busy machine too.
+        let back_to_front = 1000 - 200 * received.id.parse::<u64>().unwrap();
         Reaction::Late(Duration::from_millis(back_to_front), Box::new(reply(&received.id)))
     })
     .await;

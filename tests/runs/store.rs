@@ -91,7 +91,7 @@ fn another_configuration_in_the_same_folder_is_refused_and_told_what_differs() {
         ..config(network("widedeep", &["sampling.temperature=0.7", "roles.cap=2"]))
     };
     let error = Store::start(folder.path(), &other, &pairs(1)).unwrap_err();
-    insta::assert_snapshot!(message(&error, folder.path()), @"`[folder]` holds a run of another configuration: `judge.network.network.roles.cap` was 4 and is 2, `judge.network.network.sampling.temperature` was 0.8 and is 0.7, `seed` was 7 and is 8; give this run another folder with `--out`, or delete that one");
+    insta::assert_snapshot!(message(&error, folder.path()), @"`[folder]` holds a run of another configuration: `judge.network.network.roles.cap` was 3 and is 2, `judge.network.network.sampling.temperature` was 0.8 and is 0.7, `seed` was 7 and is 8; give this run another folder with `--out`, or delete that one");
 
     let shallow = config(network("widedeep", &["sampling.temperature=0.8", "layers=1"]));
     let error = Store::start(folder.path(), &shallow, &pairs(1)).unwrap_err();
@@ -116,6 +116,18 @@ fn a_layer_without_keys_is_a_difference_too() {
     let jury = |overrides: &[&str]| config(network("jury", overrides));
     drop(Store::start(folder.path(), &jury(&[]), &pairs(1)).unwrap());
     assert!(Store::start(folder.path(), &jury(&["layers=2"]), &pairs(1)).is_err());
+}
+
+#[test]
+fn a_run_goes_on_when_its_data_has_moved_but_not_when_it_has_changed() {
+    let folder = tempdir().unwrap();
+    drop(Store::start(folder.path(), &widedeep(), &pairs(1)).unwrap());
+    let mut moved = widedeep();
+    moved.data.path = "elsewhere/pairs.jsonl".into();
+    drop(Store::start(folder.path(), &moved, &pairs(1)).unwrap());
+    moved.data.blake3 = "0".repeat(64);
+    let error = Store::start(folder.path(), &moved, &pairs(1)).unwrap_err();
+    assert!(error.to_string().contains("`data.blake3` was"), "{error}");
 }
 
 #[test]

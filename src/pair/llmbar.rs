@@ -16,14 +16,7 @@ pub(super) const FIELDS: [&str; 4] = ["input", "output_1", "output_2", "label"];
 pub(super) fn read(bytes: &[u8], intake: &mut Intake) -> Result<(), ReadError> {
     let mut walk = Walk::new(bytes);
     if walk.next_byte() != Some(b'[') {
-        let what = "expected `[`, the start of an array of items".to_owned();
-        return Err(intake.fatal(
-            walk.line(),
-            Fault::NotJson {
-                what,
-                column: walk.column(),
-            },
-        ));
+        return Err(walk.stopped(intake, "expected `[`, the start of an array of items"));
     }
     walk.at += 1;
     for index in 0.. {
@@ -41,27 +34,13 @@ pub(super) fn read(bytes: &[u8], intake: &mut Intake) -> Result<(), ReadError> {
             Some(b',') => walk.at += 1,
             Some(b']') => break,
             _ => {
-                let what = "expected `,` or `]` after an item".to_owned();
-                return Err(intake.fatal(
-                    walk.line(),
-                    Fault::NotJson {
-                        what,
-                        column: walk.column(),
-                    },
-                ));
+                return Err(walk.stopped(intake, "expected `,` or `]` after an item"));
             }
         }
     }
     walk.at += 1;
     if walk.next_byte().is_some() {
-        let what = "text behind the array".to_owned();
-        return Err(intake.fatal(
-            walk.line(),
-            Fault::NotJson {
-                what,
-                column: walk.column(),
-            },
-        ));
+        return Err(walk.stopped(intake, "text behind the array"));
     }
     Ok(())
 }
@@ -116,6 +95,15 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// The array is broken here.
+    fn stopped(&mut self, intake: &Intake, what: &str) -> ReadError {
+        let fault = Fault::NotJson {
+            what: what.to_owned(),
+            column: self.column(),
+        };
+        intake.fatal(self.line(), fault)
+    }
+
     fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes: without_bom(bytes),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use widedeep::chat::openai::{Endpoint, Features, KeySource};
-use widedeep::chat::{ChatModel, OpenAiModel, ReplyPlan, Request, Sampling, Speaker, Turn};
+use widedeep::chat::{ChatModel, OpenAiModel, Origin, ReplyPlan, Request, Sampling, Speaker, Turn};
 use widedeep::prompt::parse::robust;
 
 struct Server(Child);
@@ -59,7 +59,7 @@ fn request(seed: u64, plan: ReplyPlan) -> Request {
             top_p: 1.0,
             seed,
         },
-        scope: 0,
+        origin: Origin::default(),
     }
 }
 

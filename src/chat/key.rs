@@ -59,10 +59,10 @@ impl fmt::Display for CallKey {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReplyPlan, Sampling, Speaker, Turn};
+    use super::super::{Origin, ReplyPlan, Sampling, Speaker, Turn};
     use super::*;
 
-    fn request(content: &str, seed: u64, scope: u64) -> Request {
+    fn request(content: &str, seed: u64, pair: u64) -> Request {
         Request {
             turns: vec![Turn {
                 speaker: Speaker::User,
@@ -74,7 +74,10 @@ mod tests {
                 top_p: 1.0,
                 seed,
             },
-            scope,
+            origin: Origin {
+                pair,
+                ..Origin::default()
+            },
         }
     }
 
@@ -91,7 +94,7 @@ mod tests {
         assert_eq!(
             base,
             CallKey::of(&identity("m", "d"), &request("a", 1, 7)),
-            "the scope does not determine the reply"
+            "the origin does not determine the reply"
         );
         assert_eq!(
             base,

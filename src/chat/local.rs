@@ -53,9 +53,12 @@ impl LocalModel {
         let prompt = prompt.map_err(|error| ChatError::Template {
             reason: error.to_string(),
         })?;
-        Ok(self
-            .engine
-            .job(prompt, self.script(&request.plan), request.sampling, request.scope))
+        Ok(self.engine.job(
+            prompt,
+            self.script(&request.plan),
+            request.sampling,
+            request.origin.pair,
+        ))
     }
 }
 

@@ -49,9 +49,23 @@ pub struct Request {
     pub plan: ReplyPlan,
     /// How free text is drawn.
     pub sampling: Sampling,
-    /// Requests of one scope (the index of a pair) share prompt prefixes. Not part of the call's identity.
+    /// Who asks. Not part of the call's identity.
     #[serde(skip)]
-    pub scope: u64,
+    pub origin: Origin,
+}
+
+/// The place in a network that a request comes from. Requests of one pair are expected to share prompt prefixes, and what a request costs is
+/// entered under its origin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// Index of the pair.
+    pub pair: u64,
+    /// 0 is role generation, 1 the first layer.
+    pub stage: u32,
+    /// Neuron within its layer, 0-based.
+    pub neuron: u32,
+    /// 0 for the first request, 1 for the first repetition because a reply could not be read, and so on.
+    pub attempt: u32,
 }
 
 /// A model's answer to one request.

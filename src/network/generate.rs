@@ -120,7 +120,7 @@ pub(super) async fn roles_of(pair: &Pair, nonce: &Nonce, setting: &Setting<'_>) 
             turns: turns.clone(),
             plan: plan.clone(),
             sampling: draw(temperature, 1.0, setting.seed, place),
-            scope: pair.index as u64,
+            origin: place.origin(),
         };
         outcome.attempts += 1;
         outcome.call = Some(CallKey::of(model.identity(), &request));

@@ -127,7 +127,7 @@ fn slot(
             turns: turns(rendered.system, rendered.user),
             plan: network.plan(model.steering(), setting.family),
             sampling: draw(network.temperature(0), network.sampling.top_p, setting.seed, place),
-            scope: ground.pair.index as u64,
+            origin: place.origin(),
         })
     };
     let mut chosen = request(None)?;
@@ -285,6 +285,7 @@ async fn ask(
             sample: slot.sample,
             attempt,
         };
+        slot.request.origin = place.origin();
         slot.request.sampling = draw(
             setting.network.temperature(attempt),
             setting.network.sampling.top_p,

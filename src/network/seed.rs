@@ -1,6 +1,7 @@
 //! Where randomness comes from: every call's seed is a hash of the run's seed and the call's place, so that no call's draws depend on which
 //! calls were made before it.
 
+use crate::chat::Origin;
 use crate::pair::Order;
 
 /// A call's place in a run.
@@ -13,6 +14,19 @@ pub(super) struct Place {
     pub(super) order: Order,
     pub(super) sample: usize,
     pub(super) attempt: usize,
+}
+
+impl Place {
+    pub(super) fn origin(self) -> Origin {
+        // No network is so wide that this would not fit.
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Origin {
+            pair: self.pair as u64,
+            stage: number(self.stage),
+            neuron: number(self.neuron),
+            attempt: number(self.attempt),
+        }
+    }
 }
 
 /// The seed of the call at a place.

@@ -245,7 +245,7 @@ impl Store {
         let rows: Vec<(&str, i64, String, String)> = calls
             .iter()
             .map(|(key, request, reply)| {
-                let pair = i64::try_from(request.scope).unwrap_or(i64::MAX);
+                let pair = i64::try_from(request.origin.pair).unwrap_or(i64::MAX);
                 Ok((key.as_str(), pair, self.json(request)?, self.json(reply)?))
             })
             .collect::<Result<_, StoreError>>()?;

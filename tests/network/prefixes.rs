@@ -89,6 +89,6 @@ fn neurons_that_hear_everybody_differ_in_their_last_lines_only() {
 }
 
 #[test]
-fn requests_of_a_pair_have_its_index_as_scope() {
-    assert!(asked().iter().all(|request| request.scope == 3));
+fn requests_of_a_pair_have_its_index_as_origin() {
+    assert!(asked().iter().all(|request| request.origin.pair == 3));
 }

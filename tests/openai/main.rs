@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use widedeep::chat::openai::{Capabilities, Endpoint, Features, KeySource, Limits, Outage, Patience, Timeouts};
-use widedeep::chat::{ChatError, ChatModel, OpenAiModel, Reply, ReplyPlan, Request, Sampling, Speaker, Turn};
+use widedeep::chat::{ChatError, ChatModel, OpenAiModel, Origin, Reply, ReplyPlan, Request, Sampling, Speaker, Turn};
 
 use server::FaultServer;
 
@@ -68,7 +68,7 @@ fn request(id: &str) -> Request {
             top_p: 1.0,
             seed: 0,
         },
-        scope: 0,
+        origin: Origin::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use widedeep::chat::{CallKey, ChatError, Identity, Reply, ReplyPlan, Request, Sampling, Speaker, Turn, Usage};
+use widedeep::chat::{CallKey, ChatError, Identity, Origin, Reply, ReplyPlan, Request, Sampling, Speaker, Turn, Usage};
 use widedeep::cost::Stage;
 use widedeep::network::aggregate::aggregate;
 use widedeep::network::score::{Score, ScorePair};
@@ -311,7 +311,7 @@ fn request(prompt: &str) -> Request {
         turns: vec![turn(Speaker::System, "You judge."), turn(Speaker::User, prompt)],
         plan: ReplyPlan::Free { max_tokens: 64 },
         sampling: Sampling::greedy(),
-        scope: 0,
+        origin: Origin::default(),
     }
 }
 

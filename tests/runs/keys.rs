@@ -1,6 +1,6 @@
 //! A call's key never changes: recorded runs would be asked anew.
 
-use widedeep::chat::{CallKey, Identity, ReplyPlan, Request, Sampling, Speaker, Step, Turn};
+use widedeep::chat::{CallKey, Identity, Origin, ReplyPlan, Request, Sampling, Speaker, Step, Turn};
 
 fn request(plan: ReplyPlan) -> Request {
     let turn = |speaker, content: &str| Turn {
@@ -18,7 +18,10 @@ fn request(plan: ReplyPlan) -> Request {
             top_p: 0.95,
             seed: u64::MAX,
         },
-        scope: 5,
+        origin: Origin {
+            pair: 5,
+            ..Origin::default()
+        },
     }
 }
 

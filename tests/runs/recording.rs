@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use tempfile::tempdir;
-use widedeep::chat::{CallKey, ChatError, ChatModel, Fit, ReplyPlan, Request, Sampling, Speaker, Turn};
+use widedeep::chat::{CallKey, ChatError, ChatModel, Fit, Origin, ReplyPlan, Request, Sampling, Speaker, Turn};
 use widedeep::run::{Recorded, Store};
 
 use super::support::scripted::{Scripted, text, user};
 use super::{pairs, widedeep};
 
-fn request(content: &str, scope: u64) -> Request {
+fn request(content: &str, pair: u64) -> Request {
     Request {
         turns: vec![Turn {
             speaker: Speaker::User,
@@ -18,7 +18,10 @@ fn request(content: &str, scope: u64) -> Request {
         }],
         plan: ReplyPlan::Free { max_tokens: 8 },
         sampling: Sampling::greedy(),
-        scope,
+        origin: Origin {
+            pair,
+            ..Origin::default()
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use rusqlite::{Connection, params};
 use tempfile::tempdir;
-use widedeep::chat::{CallKey, ChatModel};
+use widedeep::chat::{CallKey, ChatModel, Origin};
 use widedeep::pair::Pair;
 use widedeep::run::{Baseline, Judge, Judged, RunConfig, Store, StoreError};
 
@@ -54,7 +54,7 @@ fn a_call_is_found_under_its_key_with_request_and_reply() {
         turns: Vec::new(),
         plan: widedeep::chat::ReplyPlan::Free { max_tokens: 3 },
         sampling: widedeep::chat::Sampling::greedy(),
-        scope: 0,
+        origin: Origin::default(),
     };
     let key = CallKey::of(model.identity(), &request);
     assert_eq!(store.call(&key).unwrap(), None);

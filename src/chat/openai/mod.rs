@@ -260,7 +260,7 @@ impl Inner {
             body: &body,
             expected_tokens: question.expected_tokens(),
             samples,
-            scope: Some(request.scope),
+            origin: Some(request.origin),
             attempts: self.endpoint.patience.attempts,
         };
         let answered = match self.caller.call(&call).await {

@@ -236,7 +236,7 @@ impl Probe<'_> {
             body: &body,
             expected_tokens: question.expected_tokens(),
             samples: question.samples,
-            scope: None,
+            origin: None,
             attempts,
         };
         let answered = self.caller.call(&call).await?;

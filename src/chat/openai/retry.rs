@@ -16,7 +16,7 @@ use super::limits::{Admission, RateLimits};
 use super::transport::Transport;
 use super::watch::{Attempt, AttemptResult, Outcome};
 use super::{Patience, Watch};
-use crate::chat::{ChatError, ReplyFault, Usage};
+use crate::chat::{ChatError, Origin, ReplyFault, Usage};
 
 /// Everything that the calls of one endpoint share.
 pub(super) struct Caller {
@@ -37,7 +37,7 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) expected_tokens: u64,
     pub(super) samples: usize,
-    pub(super) scope: Option<u64>,
+    pub(super) origin: Option<Origin>,
     /// Attempts that may fail.
     pub(super) attempts: NonZeroU32,
 }
@@ -92,7 +92,7 @@ impl Caller {
             let attempt = Attempt {
                 call: serial,
                 number,
-                scope: call.scope,
+                origin: call.origin,
                 samples: call.samples,
                 expected_tokens: call.expected_tokens,
             };

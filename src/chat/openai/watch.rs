@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Change;
-use crate::chat::{ChatError, Usage};
+use crate::chat::{ChatError, Origin, Usage};
 
 /// A listener to what happens between this program and an endpoint.
 pub trait Watch: Send + Sync {
@@ -37,8 +37,8 @@ pub struct Attempt {
     pub call: u64,
     /// Counts attempts of this call, from 1.
     pub number: u32,
-    /// The scope of the request (the index of its pair); `None` for the probe.
-    pub scope: Option<u64>,
+    /// Who asks; the first of them where several samples are asked for at once. `None` for the probe.
+    pub origin: Option<Origin>,
     /// Replies asked for.
     pub samples: usize,
     /// Tokens that may be billed, roughly: those of the prompt by its length, and all that the replies may have.

@@ -10,7 +10,9 @@ use super::generate::{RoleOutcome, roles_of};
 use super::layer::{Ground, run_layer, spread_angles};
 use super::opinion::Opinion;
 use super::seed::{Place, seed};
-use super::spec::Network;
+use super::sequential::in_sequence;
+use super::spec::{Network, Stop};
+use super::stop::{Stopped, unanimous};
 use crate::chat::{ChatError, ChatModel, Sampling, Usage};
 use crate::cost::Stage;
 use crate::pair::Pair;
@@ -57,6 +59,9 @@ pub struct Evaluation {
     pub opinions: Vec<Opinion>,
     /// Cost of each stage.
     pub stages: Vec<StageRecord>,
+    /// Where the network stopped before all its neurons had spoken; absent where nothing was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
 }
 
 /// What a stage took.
@@ -83,7 +88,7 @@ pub enum EvaluateError {
     Render(#[from] RenderError),
 }
 
-/// Takes a pair through all stages. Failed calls are missing opinions; only a failing backend or prompt is an error.
+/// Takes a pair through all stages, or as many as the network's `stop` asks for. Failed calls are missing opinions; only a failing backend or prompt is an error.
 pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, EvaluateError> {
     let nonce = Nonce::for_pair(setting.seed, &[&pair.query, &pair.response1, &pair.response2]);
     let clock = Instant::now();
@@ -100,6 +105,7 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
     let mut angles: Vec<Vec<String>> = roles.roles.iter().map(|role| role.iter().cloned().collect()).collect();
     let mut opinions: Vec<Opinion> = Vec::new();
     let mut start = 0;
+    let mut stopped = None;
     for layer in 0..setting.network.layers.len() {
         let clock = Instant::now();
         let ground = Ground {
@@ -109,7 +115,21 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
             before: &opinions[start..],
             angles: &angles,
         };
-        let of_layer = run_layer(layer, &ground, setting).await?;
+        let of_layer = match (layer, setting.network.stop) {
+            (0, Stop::Sequential) => {
+                let (opinions, decided) = in_sequence(&ground, setting).await?;
+                stopped = decided;
+                opinions
+            }
+            (_, stop) => {
+                let opinions = run_layer(layer, 0..roles.roles.len(), &ground, setting).await?;
+                let deeper = layer + 1 < setting.network.layers.len();
+                if stop == Stop::Unanimous && deeper && unanimous(&opinions, setting.network.aggregate) {
+                    stopped = Some(Stopped::Unanimous { layer });
+                }
+                opinions
+            }
+        };
         angles = spread_angles(layer, &ground, setting);
         let mut record = StageRecord {
             stage: Stage::Layer(layer),
@@ -125,11 +145,15 @@ pub async fn evaluate(pair: &Pair, setting: &Setting<'_>) -> Result<Evaluation, 
         stages.push(record);
         start = opinions.len();
         opinions.extend(of_layer);
+        if stopped.is_some() {
+            break;
+        }
     }
     Ok(Evaluation {
         roles,
         opinions,
         stages,
+        stopped,
     })
 }
 

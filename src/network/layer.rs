@@ -1,5 +1,6 @@
 //! One layer: every neuron reads the pair in its presentation orders, and from layer 2 on its colleagues' reviews (spec 5.1, 5.2).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -39,9 +40,10 @@ struct Slot {
     outcome: Option<Result<Reply, ChatError>>,
 }
 
-/// Runs a layer; opinions come by neuron, then order, then sample.
+/// Runs these neurons of a layer; opinions come by neuron, then order, then sample.
 pub(super) async fn run_layer(
     layer: usize,
+    neurons: Range<usize>,
     ground: &Ground<'_>,
     setting: &Setting<'_>,
 ) -> Result<Vec<Opinion>, EvaluateError> {
@@ -51,7 +53,7 @@ pub(super) async fn run_layer(
         Orders::One => &[Order::Forward],
     };
     let mut slots = Vec::new();
-    for neuron in 0..ground.roles.len() {
+    for neuron in neurons {
         for &order in orders {
             for sample in 0..network.calls.samples.get() {
                 slots.push(slot(layer, neuron, order, sample, ground, setting)?);

@@ -1,7 +1,7 @@
 //! Evaluator networks: layers of role-specialised LLM neurons, and what becomes of their scores.
 //!
 //! A [`Network`] is read from TOML ([`spec`]). [`evaluate`] takes one [`Pair`](crate::pair::Pair) through it: roles are decided, layer 1 judges
-//! alone, deeper layers read the layer before. What comes out is a list of [`Opinion`]s, each with scores in canonical order;
+//! alone, deeper layers read the layer before, and the network may stop early where enough has been heard. What comes out is a list of [`Opinion`]s, each with scores in canonical order;
 //! [`aggregate`] turns their scores into a verdict, by any cell of a grid. Nothing here knows of llama.cpp, HTTP or files: models are
 //! [`ChatModel`](crate::chat::ChatModel)s.
 //!
@@ -18,8 +18,10 @@ mod overrides;
 mod reply;
 pub mod score;
 mod seed;
+mod sequential;
 mod shipped;
 pub mod spec;
+mod stop;
 
 pub use evaluate::{EvaluateError, Evaluation, Panel, Setting, StageRecord, evaluate};
 pub use generate::RoleOutcome;
@@ -27,3 +29,4 @@ pub use opinion::{Missing, Opinion};
 pub use reply::SCORES;
 pub use shipped::{SHIPPED, shipped};
 pub use spec::{Network, NetworkError};
+pub use stop::Stopped;

@@ -1,12 +1,12 @@
 //! `--set path=value`: changes to a network's TOML before it is read.
 
-use super::spec::NetworkError;
+use super::spec::{NetworkError, Stop};
 
 /// Deepest network that `layers=N` makes.
 const DEEPEST: usize = 16;
 
-/// Applies `path.to.key=value` texts, in their order but for `roles.source`, which comes first: its values have different keys, so it starts
-/// the table `[roles]` afresh.
+/// Applies `path.to.key=value` texts, in their order but for `roles.source` and `stop`, which come first: their values go with different keys,
+/// so the one starts the table `[roles]` afresh, and the other drops `[sequential]` where that is not the rule.
 pub(super) fn apply(table: &mut toml::Table, overrides: &[String]) -> Result<(), NetworkError> {
     let mut assignments = Vec::new();
     for text in overrides {
@@ -26,7 +26,7 @@ pub(super) fn apply(table: &mut toml::Table, overrides: &[String]) -> Result<(),
         assignments.push((text, path, parse_value(value.trim())));
     }
     // Stable: everything else keeps its order.
-    assignments.sort_by_key(|(_, path, _)| path.as_slice() != ["roles", "source"]);
+    assignments.sort_by_key(|(_, path, _)| !matches!(path.as_slice(), ["roles", "source"] | ["stop"]));
     for (text, path, value) in assignments {
         assign(table, &path, value).map_err(|what| NetworkError::Override {
             text: text.clone(),
@@ -46,6 +46,13 @@ fn assign(table: &mut toml::Table, path: &[&str], value: toml::Value) -> Result<
         ["roles", "source"] => {
             let fresh = toml::Table::from_iter([("source".to_owned(), value)]);
             table.insert("roles".to_owned(), toml::Value::Table(fresh));
+            Ok(())
+        }
+        ["stop"] => {
+            if value.as_str() != Some(Stop::Sequential.name()) {
+                table.remove("sequential");
+            }
+            table.insert("stop".to_owned(), value);
             Ok(())
         }
         [key] => {

@@ -1,8 +1,16 @@
 //! The networks that come with the program.
 
 /// Name and TOML text of every shipped network.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     ("widedeep", include_str!("../../prompts/networks/widedeep.toml")),
+    (
+        "widedeep-unanimous",
+        include_str!("../../prompts/networks/widedeep-unanimous.toml"),
+    ),
+    (
+        "widedeep-sequential",
+        include_str!("../../prompts/networks/widedeep-sequential.toml"),
+    ),
     (
         "widedeep-compat",
         include_str!("../../prompts/networks/widedeep-compat.toml"),

@@ -4,6 +4,7 @@
 //! exists can run. `--set layers=3`-style overrides are applied to the file's text before it is read, so an override obeys the same rules.
 
 mod roles;
+mod stop;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -15,6 +16,7 @@ use super::overrides;
 use crate::prompt::Layout;
 
 pub use roles::{RoleParser, Roles};
+pub use stop::{Sequential, Stop};
 
 /// An evaluator network: where roles come from, the layers, what a call's reply looks like, how scores become a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,12 @@ pub struct Network {
     /// Order in which prompts say things: `shared`, `official`, `faireval`, `faireval-vanilla`.
     #[serde(default)]
     pub prompt: Layout,
+    /// When to stop before all neurons have spoken: `never`, `unanimous`, `sequential`.
+    #[serde(default, skip_serializing_if = "Stop::is_never")]
+    pub stop: Stop,
+    /// What `stop = "sequential"` asks for; set if and only if that is the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequential: Option<Sequential>,
     /// Where the roles of the neurons come from.
     #[serde(default)]
     pub roles: Roles,
@@ -296,8 +304,8 @@ pub enum NetworkError {
 
 impl Network {
     /// Reads a network from TOML; `origin` (a path, or a name) is what errors cite. Overrides are `path.to.key=value`, with a TOML value or a
-    /// bare word; `layers=N` sets the depth by dropping layers or repeating the last, and `roles.source` starts the table `[roles]` afresh,
-    /// since each source has its own keys.
+    /// bare word; `layers=N` sets the depth by dropping layers or repeating the last, `roles.source` starts the table `[roles]` afresh,
+    /// since each source has its own keys, and `stop` drops the table `[sequential]` where another rule is set.
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self, NetworkError> {
         let syntax = |error: &toml::de::Error, text: &str| NetworkError::Syntax {
             origin: origin.to_owned(),
@@ -308,7 +316,7 @@ impl Network {
         };
         // Read as given first, so that lines in errors are those of the user's file.
         let network: Network = toml::from_str(text).map_err(|error| syntax(&error, text))?;
-        let network = if overrides.is_empty() {
+        let mut network = if overrides.is_empty() {
             network
         } else {
             let mut table: toml::Table = toml::from_str(text).map_err(|error| syntax(&error, text))?;
@@ -322,6 +330,10 @@ impl Network {
             origin: origin.to_owned(),
             what,
         })?;
+        // Written out, so that a run knows by which test it stopped.
+        if network.stop == Stop::Sequential {
+            network.sequential.get_or_insert_default();
+        }
         Ok(network)
     }
 
@@ -384,7 +396,26 @@ impl Network {
         if self.layers[0].neighbourhood != Neighbourhood::default() || self.layers[0].history != HistoryUse::default() {
             return Err("layer 1 reads no reviews: `neighbourhood` and `history` belong to later layers".into());
         }
-        Ok(())
+        self.check_stop()
+    }
+
+    fn check_stop(&self) -> Result<(), String> {
+        match (self.stop, &self.sequential) {
+            (Stop::Never | Stop::Unanimous, Some(_)) => Err(format!(
+                "`[sequential]` belongs to `stop = \"sequential\"`, and `stop` is \"{}\": remove the table, or set `stop = \"sequential\"`",
+                self.stop.name()
+            )),
+            (Stop::Unanimous, None) if self.layers.len() == 1 => Err(
+                "`stop = \"unanimous\"` skips layers after the first, and there is one layer: add a `[[layers]]` table, or use `stop = \"never\"`"
+                    .into(),
+            ),
+            (Stop::Sequential, _) if self.roles.most() == Some(1) => Err(
+                "`stop = \"sequential\"` asks neuron by neuron, and there is one neuron: give `roles` more, or use `stop = \"never\"`"
+                    .into(),
+            ),
+            (Stop::Sequential, Some(test)) => test.check(),
+            _ => Ok(()),
+        }
     }
 
     /// The models that the network names besides the run's, without repetition.

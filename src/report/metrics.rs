@@ -7,6 +7,7 @@ mod groups;
 mod length;
 mod roles;
 mod stages;
+mod stopping;
 
 use serde::Serialize;
 
@@ -18,6 +19,7 @@ pub use self::{
     length::{LengthPreference, PreferLonger},
     roles::Roles,
     stages::{Spent, StageMetrics, Stages},
+    stopping::{Place, Share, Stopping},
 };
 use crate::{
     agreement::{Bootstrap, PositionBias, Summary},
@@ -58,6 +60,9 @@ pub struct Metrics {
     /// What the layers after the first did, for networks that have some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discussion: Option<Discussion>,
+    /// Where pairs stopped, for networks that may stop early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
     /// The roles of the neurons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<Roles>,
@@ -138,6 +143,7 @@ impl Metrics {
             grid: None,
             position: None,
             discussion: None,
+            stopping: None,
             roles: None,
             stages: None,
             length: LengthPreference::of(judged, bootstrap.level),
@@ -154,6 +160,7 @@ impl Metrics {
                 bootstrap,
             ));
             metrics.discussion = Discussion::of(&voted, network, bootstrap);
+            metrics.stopping = Stopping::of(&voted, network);
             metrics.roles = Roles::of(evaluations());
             metrics.stages = Some(Stages::of(evaluations()));
         }

@@ -28,8 +28,8 @@ mod summary;
 pub use self::{
     export::{ExportError, Written, export},
     metrics::{
-        CellRow, CellScore, Counts, Discussion, Grid, Group, LayerAgreement, LengthPreference, Metrics, Position,
-        PreferLonger, Roles, RunFacts, Spent, StageMetrics, Stages, bootstrap,
+        CellRow, CellScore, Counts, Discussion, Grid, Group, LayerAgreement, LengthPreference, Metrics, Place,
+        Position, PreferLonger, Roles, RunFacts, Share, Spent, StageMetrics, Stages, Stopping, bootstrap,
     },
     recompute::{Reaggregate, RecomputeError, Recomputed, reaggregate, recompute},
     summary::{WIDTH, summary},

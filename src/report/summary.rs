@@ -5,6 +5,7 @@ mod closing;
 mod network;
 mod number;
 mod page;
+mod stopping;
 
 use page::Page;
 
@@ -24,6 +25,7 @@ pub fn summary(metrics: &Metrics, width: u16) -> String {
     network::grid(&mut page, metrics);
     network::position(&mut page, metrics);
     network::discussion(&mut page, metrics);
+    stopping::stopping(&mut page, metrics);
     closing::length(&mut page, metrics);
     network::stages(&mut page, metrics);
     closing::counts(&mut page, metrics);

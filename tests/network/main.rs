@@ -7,6 +7,7 @@
     reason = "temperatures and certainties are passed on, not computed"
 )]
 
+mod adaptive;
 mod counts;
 mod history;
 mod models;

@@ -70,7 +70,7 @@ fn the_profiles_are_those_of_the_specification() {
 }
 
 /// A file with one mistake each; the message must name the file and the mistake's line.
-const BAD_FILES: [(&str, &str); 14] = [
+const BAD_FILES: [(&str, &str); 17] = [
     (
         "an unknown key",
         "name = \"a\"\nsummary = \"b\"\nlayrs = 2\n[[layers]]\n",
@@ -119,12 +119,24 @@ const BAD_FILES: [(&str, &str); 14] = [
         "a wrong cell",
         "name = \"a\"\nsummary = \"b\"\n[[layers]]\n[aggregate]\ncell = \"mean\"\n",
     ),
+    (
+        "an unknown rule for stopping",
+        "name = \"a\"\nsummary = \"b\"\nstop = \"early\"\n[[layers]]\n",
+    ),
+    (
+        "an unknown key of the sequential test",
+        "name = \"a\"\nsummary = \"b\"\nstop = \"sequential\"\n[sequential]\nalpha = 0.05\n[[layers]]\n",
+    ),
+    (
+        "a wrong type in the sequential test",
+        "name = \"a\"\nsummary = \"b\"\nstop = \"sequential\"\n[sequential]\nerror = \"small\"\n[[layers]]\n",
+    ),
     ("a broken line", "name = \"a\"\nsummary = \"b\nprompt = \"shared\"\n"),
     ("a missing name", "# a comment\nsummary = \"b\"\n[[layers]]\n"),
 ];
 
 /// Files that are well-formed and cannot run.
-const IMPOSSIBLE: [(&str, &str); 18] = [
+const IMPOSSIBLE: [(&str, &str); 28] = [
     ("no layers", "layers = []"),
     ("no names", "roles = { source = \"fixed\", names = [] }\n[[layers]]"),
     (
@@ -161,6 +173,40 @@ const IMPOSSIBLE: [(&str, &str); 18] = [
     ("a first layer that reads", "[[layers]]\nhistory = \"none\""),
     ("no margin", "aggregate = { tie_margin = -0.5 }\n[[layers]]"),
     ("no layers at all", ""),
+    ("nothing to skip", "stop = \"unanimous\"\n[[layers]]"),
+    (
+        "a test without its rule",
+        "[sequential]\nerror = 0.05\n[[layers]]\n[[layers]]",
+    ),
+    (
+        "a test of another rule",
+        "stop = \"unanimous\"\n[sequential]\n[[layers]]\n[[layers]]",
+    ),
+    ("a sequence of one", "stop = \"sequential\"\n[[layers]]\n[[layers]]"),
+    (
+        "a sequence of one name",
+        "stop = \"sequential\"\nroles = { source = \"fixed\", names = [\"A\"] }\n[[layers]]",
+    ),
+    (
+        "a sequence of one at most",
+        "stop = \"sequential\"\nroles = { source = \"generated\", limit = 4, cap = 1 }\n[[layers]]",
+    ),
+    (
+        "an even chance of error",
+        "stop = \"sequential\"\nsequential = { error = 0.5 }\nroles = { source = \"generated\" }\n[[layers]]",
+    ),
+    (
+        "an impossible chance of error",
+        "stop = \"sequential\"\nsequential = { error = -0.1 }\nroles = { source = \"generated\" }\n[[layers]]",
+    ),
+    (
+        "an even share",
+        "stop = \"sequential\"\nsequential = { p1 = 0.5 }\nroles = { source = \"generated\" }\n[[layers]]",
+    ),
+    (
+        "a whole share",
+        "stop = \"sequential\"\nsequential = { p1 = 1 }\nroles = { source = \"generated\" }\n[[layers]]",
+    ),
 ];
 
 #[test]
@@ -244,6 +290,33 @@ fn another_source_of_roles_starts_their_table_afresh_wherever_it_stands() {
 }
 
 #[test]
+fn another_rule_for_stopping_drops_the_sequential_test_and_that_rule_brings_it() {
+    use widedeep::network::spec::{Sequential, Stop};
+    let base = overridden("widedeep", &[]);
+    assert_eq!((base.stop, base.sequential), (Stop::Never, None));
+    let sequential = overridden("widedeep", &["stop=sequential"]);
+    assert_eq!(
+        (sequential.stop, sequential.sequential),
+        (Stop::Sequential, Some(Sequential { error: 0.1, p1: 0.8 }))
+    );
+    for overrides in [
+        ["stop=sequential", "sequential.error=0.05"],
+        ["sequential.error=0.05", "stop=sequential"],
+    ] {
+        let test = overridden("widedeep", &overrides).sequential;
+        assert_eq!(test, Some(Sequential { error: 0.05, p1: 0.8 }));
+    }
+    let kept = overridden("widedeep-sequential", &["sequential.error=0", "stop=sequential"]);
+    assert_eq!(kept.sequential, Some(Sequential { error: 0.0, p1: 0.8 }));
+    for rule in ["never", "unanimous"] {
+        assert_eq!(
+            overridden("widedeep-sequential", &[&format!("stop={rule}")]).sequential,
+            None
+        );
+    }
+}
+
+#[test]
 fn overrides_that_cannot_be_applied_are_named_with_remedy() {
     let mut messages = String::new();
     for (name, overrides) in [
@@ -263,6 +336,14 @@ fn overrides_that_cannot_be_applied_are_named_with_remedy() {
         ("widedeep", &["roles.names=[\"A\"]"]),
         ("widedeep", &["roles.source=none", "roles.cap=2"]),
         ("faireval", &["layers=2"]),
+        ("widedeep", &["stop=early"]),
+        ("widedeep", &["sequential.error=0.05"]),
+        ("widedeep", &["stop=sequential", "sequential.alpha=0.05"]),
+        ("widedeep", &["stop=sequential", "sequential.error=small"]),
+        ("widedeep", &["stop=sequential", "sequential.error=1"]),
+        ("widedeep-sequential", &["stop=never", "sequential.error=0.05"]),
+        ("single", &["stop=sequential"]),
+        ("jury", &["stop=unanimous"]),
         ("faireval", &["sampling.temperature=0"]),
         ("faireval", &["roles.source=generated"]),
     ] {

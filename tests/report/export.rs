@@ -17,11 +17,11 @@ fn verdicts_are_a_table_with_one_row_per_finished_pair() {
     let run = with_gaps();
     let text = std::fs::read_to_string(exported(&run).verdicts).unwrap();
     insta::assert_snapshot!(text, @r#"
-    index,id,dataset,label,verdict,score1,score2,n_opinions,missing,n_roles,roles,correct
-    0,q0,mine,model1,model1,7.2,6.8,8,3,2,Accuracy | Clarity,true
-    1,q1,mine,model1,,,,4,4,1,Accuracy,
-    2,q2,"notes, ""quoted""",model2,tie,7.083333,7.041667,12,0,3,Accuracy | Clarity | Depth,false
-    3,q3,mine,,tie,7.375,7.375,8,0,2,Accuracy | Clarity,
+    index,id,dataset,label,verdict,score1,score2,n_opinions,missing,n_roles,roles,correct,stopped
+    0,q0,mine,model1,model1,7.2,6.8,8,3,2,Accuracy | Clarity,true,
+    1,q1,mine,model1,,,,4,4,1,Accuracy,,
+    2,q2,"notes, ""quoted""",model2,tie,7.083333,7.041667,12,0,3,Accuracy | Clarity | Depth,false,
+    3,q3,mine,,tie,7.375,7.375,8,0,2,Accuracy | Clarity,,
     "#);
 }
 
@@ -31,7 +31,7 @@ fn a_baseline_has_verdicts_without_scores_and_no_opinions() {
     let written = exported(&run);
     assert_eq!(written.opinions, None);
     let text = std::fs::read_to_string(written.verdicts).unwrap();
-    assert_eq!(text.lines().nth(1), Some("0,q0,shp,tie,model1,,,,,,,false"));
+    assert_eq!(text.lines().nth(1), Some("0,q0,shp,tie,model1,,,,,,,false,"));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_run_without_a_finished_pair_has_a_header_only() {
     let text = std::fs::read_to_string(written.verdicts).unwrap();
     assert_eq!(
         text,
-        "index,id,dataset,label,verdict,score1,score2,n_opinions,missing,n_roles,roles,correct\n"
+        "index,id,dataset,label,verdict,score1,score2,n_opinions,missing,n_roles,roles,correct,stopped\n"
     );
     assert_eq!(std::fs::read_to_string(written.opinions.unwrap()).unwrap(), "");
 }

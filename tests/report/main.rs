@@ -12,4 +12,5 @@ mod export;
 mod figures;
 mod recompute;
 mod runs;
+mod stopping;
 mod summary;

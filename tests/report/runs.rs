@@ -211,6 +211,7 @@ impl Run {
             roles,
             opinions,
             stages,
+            stopped: None,
         }
     }
 

@@ -36,6 +36,17 @@ pub enum Roles {
     None,
 }
 
+impl Roles {
+    /// Most neurons that a layer can have, where it is known beforehand.
+    pub(super) fn most(&self) -> Option<usize> {
+        match self {
+            Roles::Generated { limit, cap, .. } => [*limit, *cap].into_iter().flatten().map(NonZeroUsize::get).min(),
+            Roles::Fixed { names } => Some(names.len()),
+            Roles::None => Some(1),
+        }
+    }
+}
+
 /// How a list of roles is read (spec 3.1, 3.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

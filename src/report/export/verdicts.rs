@@ -4,7 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::{network::score::Score, pair::Label, run::Judged};
+use crate::{
+    network::{Stopped, score::Score},
+    pair::Label,
+    run::Judged,
+};
 
 /// A row. What a pair does not have is empty.
 #[derive(Serialize)]
@@ -27,6 +31,8 @@ struct Row<'a> {
     roles: Option<String>,
     /// Whether the verdict is the label; empty unless there are both.
     correct: Option<bool>,
+    /// The rule by which the network stopped early; empty if it did not.
+    stopped: Option<&'static str>,
 }
 
 pub(super) fn write(judged: &[Judged], file: &mut impl Write) -> io::Result<()> {
@@ -41,7 +47,7 @@ pub(super) fn write(judged: &[Judged], file: &mut impl Write) -> io::Result<()> 
     table.flush()
 }
 
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 13] = [
     "index",
     "id",
     "dataset",
@@ -54,6 +60,7 @@ const HEADER: [&str; 12] = [
     "n_roles",
     "roles",
     "correct",
+    "stopped",
 ];
 
 fn row(judged: &Judged) -> Row<'_> {
@@ -78,5 +85,10 @@ fn row(judged: &Judged) -> Row<'_> {
         n_roles: roles.as_ref().map(Vec::len),
         roles: roles.map(|roles| roles.join(" | ")),
         correct: pair.label.zip(judged.verdict).map(|(label, verdict)| label == verdict),
+        stopped: judged
+            .evaluation
+            .as_ref()
+            .and_then(|evaluation| evaluation.stopped)
+            .map(Stopped::rule),
     }
 }

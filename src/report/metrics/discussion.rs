@@ -21,6 +21,8 @@ pub struct Discussion {
     pub changed: usize,
     /// Pairs on which one of the layers has no opinion with scores: left out here.
     pub left_out: usize,
+    /// Pairs on which the network stopped before the last layer: left out here as well, so the others are those that were in doubt.
+    pub stopped: usize,
     /// What the changes did, over the pairs that have a label as well.
     pub flips: Flips,
     /// Agreement of layer 1 alone over these; absent without labels.
@@ -34,7 +36,7 @@ pub struct Discussion {
     pub gain: Option<Comparison>,
 }
 
-/// How one layer alone agrees with the labels.
+/// How one layer alone, or the network on some pairs, agrees with the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LayerAgreement {
     /// Pairs.
@@ -60,9 +62,13 @@ impl Discussion {
             let votes: Vec<Vote> = votes.iter().filter(|vote| vote.layer == layer).copied().collect();
             aggregate(&votes, cell, network.aggregate.tie_margin).map(|decision| decision.label)
         };
-        let (mut pairs, mut changed) = (0, 0);
+        let (mut pairs, mut changed, mut stopped) = (0, 0, 0);
         let mut rows: Vec<(Label, Label, Label)> = Vec::new();
         for pair in voted {
+            if pair.evaluation.stopped.is_some() {
+                stopped += 1;
+                continue;
+            }
             let Some((before, after)) = by(&pair.votes, 0).zip(by(&pair.votes, last)) else {
                 continue;
             };
@@ -76,7 +82,8 @@ impl Discussion {
         Some(Self {
             pairs,
             changed,
-            left_out: voted.len() - pairs,
+            left_out: voted.len() - stopped - pairs,
+            stopped,
             layer1: LayerAgreement::of(&layer1),
             last: LayerAgreement::of(&last),
             gain: Comparison::of(compared, bootstrap),
@@ -86,7 +93,7 @@ impl Discussion {
 }
 
 impl LayerAgreement {
-    fn of(confusion: &Confusion) -> Option<Self> {
+    pub(super) fn of(confusion: &Confusion) -> Option<Self> {
         Some(Self {
             n: confusion.n(),
             accuracy: accuracy(confusion)?,

@@ -11,7 +11,7 @@ use crate::network::Evaluation;
 pub struct Roles {
     /// Pairs.
     pub pairs: usize,
-    /// Neurons per layer, on average over the pairs.
+    /// Roles, and so neurons of a layer that is heard in full, on average over the pairs.
     pub mean_width: f64,
     /// The narrowest network of the run.
     pub min_width: usize,

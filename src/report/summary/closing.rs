@@ -34,7 +34,11 @@ pub(super) fn counts(page: &mut Page, metrics: &Metrics) {
     );
     if let Some(roles) = &metrics.roles {
         row(
-            "neurons per layer: mean (least to most)",
+            // A network that stops early may not ask them all.
+            match metrics.stopping {
+                Some(_) => "roles per pair: mean (least to most)",
+                None => "neurons per layer: mean (least to most)",
+            },
             format!(
                 "{} ({} to {})",
                 decimals(roles.mean_width, 2),

@@ -129,13 +129,21 @@ pub(super) fn discussion(page: &mut Page, metrics: &Metrics) {
         };
         page.table(&columns, [row(1, first), row(layers, last)]);
     }
-    page.note(&flips(found));
+    if found.pairs > 0 || found.stopped == 0 {
+        page.note(&flips(found));
+    }
     if let Some(gain) = &found.gain {
         page.note(&format!(
             "Gain in accuracy {} {}, {} (exact McNemar test).",
             figure(gain.accuracy.difference),
             interval(gain.accuracy.interval),
             p_value(gain.mcnemar.p_value),
+        ));
+    }
+    if found.stopped > 0 {
+        page.note(&format!(
+            "Left out because the network stopped early: {}.",
+            pairs(found.stopped)
         ));
     }
     if found.left_out > 0 {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use widedeep::chat::openai::{BaseUrl, Endpoint, KeySource, OPENAI, OPENAI_KEY};
+use widedeep::chat::openai::{BaseUrl, Capabilities, Endpoint, Features, KeySource, OPENAI, OPENAI_KEY};
 use widedeep::chat::{ChatModel, LocalModel, OpenAiModel};
 use widedeep::fetch::{self, Home};
 use widedeep::llama::{EngineConfig, EngineError, KvType, Threads};
+use widedeep::run::Meter;
 
 use super::{Failure, failed, input};
 
@@ -70,16 +71,28 @@ pub(crate) struct Backend {
     api_timeout: Option<NonZeroU32>,
 }
 
+/// A model that answers.
+pub(crate) struct Loaded {
+    pub(crate) model: Arc<dyn ChatModel>,
+    /// What its endpoint can do, if it has one.
+    pub(crate) can: Option<Capabilities>,
+}
+
 impl Backend {
-    /// The model of these words.
-    pub(crate) async fn load(&self, words: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    /// The model of these words. Its attempts are told to `meter`; endpoints in `known` are not probed again.
+    pub(crate) async fn load(
+        &self,
+        words: &str,
+        meter: &Arc<Meter>,
+        known: &[(String, Capabilities)],
+    ) -> Result<Loaded, Failure> {
         match words.strip_prefix(API) {
-            Some(name) => self.connect(name).await,
+            Some(name) => self.connect(name, meter, known).await,
             None => self.local(words),
         }
     }
 
-    fn local(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    fn local(&self, name: &str) -> Result<Loaded, Failure> {
         let path = fetch::resolve_model(name).map_err(input)?;
         let config = EngineConfig {
             context: self.context.map(NonZeroUsize::get),
@@ -95,10 +108,18 @@ impl Backend {
             EngineError::Model(_) => input(error),
             other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
         })?;
-        Ok(Arc::new(model))
+        Ok(Loaded {
+            model: Arc::new(model),
+            can: None,
+        })
     }
 
-    async fn connect(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    async fn connect(
+        &self,
+        name: &str,
+        meter: &Arc<Meter>,
+        known: &[(String, Capabilities)],
+    ) -> Result<Loaded, Failure> {
         // Names may hold an `@` of their own; a URL begins with its scheme.
         let (name, url) = match name.find("@http") {
             Some(at) => (&name[..at], &name[at + 1..]),
@@ -123,8 +144,16 @@ impl Backend {
             endpoint.timeouts.whole = Duration::from_secs(seconds.get().into());
             endpoint.timeouts.first_byte = endpoint.timeouts.first_byte.min(endpoint.timeouts.whole);
         }
-        let model = OpenAiModel::connect(endpoint).await.map_err(failed)?;
-        Ok(Arc::new(model))
+        let place = endpoint.name();
+        if let Some((_, can)) = known.iter().find(|(name, _)| *name == place) {
+            endpoint.features = Features::Known(can.clone());
+        }
+        let model = OpenAiModel::connect_watched(endpoint, meter.watch(&place));
+        let model = model.await.map_err(failed)?;
+        Ok(Loaded {
+            can: Some(model.capabilities().clone()),
+            model: Arc::new(model),
+        })
     }
 
     fn key(&self, endpoint: &Endpoint) -> KeySource {

@@ -4,7 +4,10 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use widedeep::llama::{Engine, EngineConfig, EngineError, Model, ModelError, Sampling, Speaker, Step, Stopped, Turn};
+use widedeep::llama::{
+    Completion, Engine, EngineConfig, EngineError, KvType, Model, ModelError, RoomSource, Sampling, Speaker, Step,
+    Stopped, Threads, Turn,
+};
 
 mod support;
 
@@ -290,6 +293,153 @@ async fn the_same_group_gets_the_same_replies_from_a_fresh_engine() {
     assert_eq!(first, run().await);
     let distinct: std::collections::HashSet<_> = first.iter().collect();
     assert!(distinct.len() > 1, "different seeds draw different texts: {first:?}");
+}
+
+/// Several sequences over a long prefix, which end one after the other, so that the last writes alone: batches of every size.
+async fn a_long_conversation(engine: &Engine) -> Vec<Completion> {
+    let model = engine.model();
+    let jobs = (0..4)
+        .map(|i| {
+            let prompt = model
+                .prompt(&ask(&format!("{}\nYour view: number {i}", story(7))))
+                .unwrap();
+            let steps = [generate(4 + 6 * i, &[]), Step::Force("\nScore: ".into()), scores()];
+            engine.job(prompt, model.script(&steps), Sampling::greedy(), 0)
+        })
+        .collect();
+    engine.submit(jobs).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn engine_with(config: EngineConfig) -> Engine {
+    let config = EngineConfig {
+        parallel: 6,
+        context: Some(4096),
+        ..config
+    };
+    Engine::start(model(), &config).unwrap()
+}
+
+fn fixed(threads: usize) -> EngineConfig {
+    EngineConfig {
+        threads: Threads::Fixed(threads.try_into().unwrap()),
+        ..EngineConfig::default()
+    }
+}
+
+#[tokio::test]
+async fn replies_are_the_same_to_the_last_bit_with_any_number_of_threads() {
+    for kv in [KvType::F16, KvType::Q8_0] {
+        let one = a_long_conversation(&engine_with(EngineConfig { kv, ..fixed(1) })).await;
+        let two = a_long_conversation(&engine_with(EngineConfig { kv, ..fixed(2) })).await;
+        assert_eq!(one, two, "{}", kv.name());
+        let prompt = one[0].usage.prompt;
+        assert!(
+            prompt > 600,
+            "attention is split between threads from 512 cells on; here are {prompt}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn on_three_threads_and_more_a_token_alone_gets_company_that_leaves_no_trace() {
+    let mut replies = Vec::new();
+    for threads in [1, 3] {
+        let engine = engine_with(fixed(threads));
+        let model = engine.model();
+        // One sequence, so that every token of the reply is a batch of its own; twice, so that what the first leaves behind would be met.
+        let job = || {
+            let prompt = model.prompt(&ask("Name a number.")).unwrap();
+            let steps = [generate(3, &[]), Step::Force("\nScore: ".into()), scores()];
+            engine.job(prompt, model.script(&steps), Sampling::greedy(), 0)
+        };
+        replies.push(engine.submit(vec![job()]).await.remove(0).unwrap());
+        let again = engine.submit(vec![job()]).await.remove(0).unwrap();
+        assert_eq!(replies.last().unwrap().text, again.text);
+        assert_eq!(
+            engine.stats().batches,
+            10,
+            "a prompt, then three tokens, the score and its fork, twice"
+        );
+    }
+    assert_eq!(replies[0].text, replies[1].text);
+    let pairs = replies[0].chosen[0]
+        .probabilities
+        .iter()
+        .zip(&replies[1].chosen[0].probabilities);
+    let distance = pairs.map(|(p, q)| (p - q).abs()).sum::<f64>() / 2.0;
+    assert!(distance < 0.06, "total variation {distance}");
+}
+
+#[tokio::test]
+async fn replies_do_not_depend_on_the_search_for_the_best_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let without = a_long_conversation(&engine_with(EngineConfig::default())).await;
+    let config = EngineConfig {
+        calibrations: Some(cache.clone()),
+        ..EngineConfig::default()
+    };
+    let measured = a_long_conversation(&engine_with(config.clone())).await;
+    assert_eq!(without, measured);
+    // On a busy machine nothing is remembered. What was remembered must be found again and change nothing.
+    let files = || std::fs::read_dir(&cache).map(|files| files.map(|file| file.unwrap().path()).collect::<Vec<_>>());
+    if let Ok(before) = files() {
+        let written = std::fs::read_to_string(&before[0]).unwrap();
+        assert_eq!(without, a_long_conversation(&engine_with(config)).await);
+        assert_eq!(before, files().unwrap());
+        assert_eq!(written, std::fs::read_to_string(&before[0]).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_cache_of_eight_bits_gives_nearly_the_same_scores() {
+    let exact = a_long_conversation(&engine_with(EngineConfig::default())).await;
+    let config = EngineConfig {
+        kv: KvType::Q8_0,
+        ..EngineConfig::default()
+    };
+    let rounded = a_long_conversation(&engine_with(config)).await;
+    // The first job writes only four tokens before its score, too few to take another turn.
+    let pairs = exact[0].chosen[0]
+        .probabilities
+        .iter()
+        .zip(&rounded[0].chosen[0].probabilities);
+    let distance = pairs.map(|(p, q)| (p - q).abs()).sum::<f64>() / 2.0;
+    assert!(distance > 0.0, "the format is not used");
+    assert!(distance < 0.1, "total variation {distance}");
+}
+
+#[test]
+fn an_engine_that_would_not_fit_is_refused_with_the_largest_that_would() {
+    let model = model();
+    let start = |context: usize, limit: u64| {
+        let config = EngineConfig {
+            context: Some(context),
+            memory_limit: Some(limit),
+            ..EngineConfig::default()
+        };
+        Engine::start(Arc::clone(&model), &config)
+    };
+    let limit = 320 << 20;
+    let EngineError::Memory(shortage) = start(16384, limit).unwrap_err() else {
+        panic!("another error");
+    };
+    assert_eq!(
+        (shortage.room.bytes, shortage.room.source),
+        (limit, RoomSource::Configured)
+    );
+    assert_eq!(
+        shortage.plan.cache,
+        360 << 20,
+        "30 layers, 3 heads of 64, keys and values in 2 bytes, 16,384 tokens"
+    );
+    let context = shortage.largest_context.unwrap();
+    assert!((1024..16384).contains(&context), "{shortage}");
+    let engine = start(context, limit).unwrap();
+    assert_eq!(engine.limit(), context.min(model.trained_context()));
+
+    let error = start(256, 64 << 20).unwrap_err();
+    assert!(error.to_string().contains("no context fits"), "{error}");
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::path::Path;
 use futures::future::BoxFuture;
 
 use super::{ChatError, ChatModel, Fit, Identity, Reply, ReplyPlan, Request, Steering};
-use crate::llama::{Completion, Engine, EngineConfig, EngineError, EngineStats, Job, Model, ModelError, Script, Step};
+use crate::llama::{
+    Completion, Engine, EngineConfig, EngineError, EngineStats, Job, KvType, Model, ModelError, Script, Step,
+};
 
 /// A local model behind an [`Engine`]. Cloning it clones the handle.
 #[derive(Debug, Clone)]
@@ -23,7 +25,11 @@ impl LocalModel {
         let model = Model::load(path, ALL_LAYERS).map_err(|error: ModelError| EngineError::from(error))?;
         let identity = Identity {
             name: name.to_owned(),
-            digest: model.digest().to_owned(),
+            // The digest stands for everything that replies depend on, so a cache in another format is another model.
+            digest: match config.kv {
+                KvType::F16 => model.digest().to_owned(),
+                KvType::Q8_0 => format!("{}+{}", model.digest(), config.kv.name()),
+            },
         };
         Ok(Self {
             engine: Engine::start(model, config)?,

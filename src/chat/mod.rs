@@ -177,6 +177,15 @@ pub enum Steering {
     FreeText,
 }
 
+/// What is known of the requests behind a model's replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metering {
+    /// One request per reply, which says what it took.
+    Replies,
+    /// There may be several to a reply, or none; each is told to a [`Watch`](openai::Watch).
+    Attempts,
+}
+
 /// Something that answers conversations.
 pub trait ChatModel: Send + Sync {
     /// Which model it is.
@@ -184,6 +193,11 @@ pub trait ChatModel: Send + Sync {
 
     /// What kind of replies it can give.
     fn steering(&self) -> Steering;
+
+    /// Who enters its requests into a run's ledger.
+    fn metering(&self) -> Metering {
+        Metering::Replies
+    }
 
     /// Tokens that a request needs at most (prompt, reply), and tokens that the context holds; `None` if the backend cannot tell.
     fn fit(&self, request: &Request) -> Option<Fit>;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use widedeep::chat::openai::{BaseUrl, Endpoint, KeySource, OPENAI, OPENAI_KEY};
+use widedeep::chat::openai::{BaseUrl, Capabilities, Endpoint, Features, KeySource, OPENAI, OPENAI_KEY};
 use widedeep::chat::{ChatModel, LocalModel, OpenAiModel};
-use widedeep::fetch;
-use widedeep::llama::{EngineConfig, EngineError};
+use widedeep::fetch::{self, Home};
+use widedeep::llama::{EngineConfig, EngineError, KvType, Threads};
+use widedeep::run::Meter;
 
 use super::{Failure, failed, input};
 
@@ -28,9 +29,18 @@ pub(crate) struct Backend {
     #[arg(long, value_name = "TOKENS")]
     context: Option<NonZeroUsize>,
 
-    /// Threads for a local model [default: one per core]. Fewer are faster when the cores are busy with other work
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    /// Threads for a local model: `auto` takes the cores that other processes leave free, a number is kept to. Replies are the same with 1 and 2, and
+    /// with all numbers from 3 on; `auto` counts as the number of cores
+    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    threads: Threads,
+
+    /// Number format of a local model's cache: `f16`, or `q8_0` for half the memory and slightly different replies
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    kv: KvType,
+
+    /// Memory that a local model may need, like `900MiB` or `4GiB` [default: what is available]; more is refused before it is allocated
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory_limit: Option<u64>,
 
     /// Server with OpenAI's API: OpenAI, vLLM, SGLang, llama-server, LiteLLM, Ollama
     #[arg(long, value_name = "URL", default_value = OPENAI, help_heading = "API models")]
@@ -61,20 +71,36 @@ pub(crate) struct Backend {
     api_timeout: Option<NonZeroU32>,
 }
 
+/// A model that answers.
+pub(crate) struct Loaded {
+    pub(crate) model: Arc<dyn ChatModel>,
+    /// What its endpoint can do, if it has one.
+    pub(crate) can: Option<Capabilities>,
+}
+
 impl Backend {
-    /// The model of these words.
-    pub(crate) async fn load(&self, words: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    /// The model of these words. Its attempts are told to `meter`; endpoints in `known` are not probed again.
+    pub(crate) async fn load(
+        &self,
+        words: &str,
+        meter: &Arc<Meter>,
+        known: &[(String, Capabilities)],
+    ) -> Result<Loaded, Failure> {
         match words.strip_prefix(API) {
-            Some(name) => self.connect(name).await,
+            Some(name) => self.connect(name, meter, known).await,
             None => self.local(words),
         }
     }
 
-    fn local(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    fn local(&self, name: &str) -> Result<Loaded, Failure> {
         let path = fetch::resolve_model(name).map_err(input)?;
         let config = EngineConfig {
             context: self.context.map(NonZeroUsize::get),
-            threads: self.threads.map(NonZeroUsize::get),
+            threads: self.threads,
+            kv: self.kv,
+            memory_limit: self.memory_limit,
+            // Without a home there is nowhere to remember it; that is no reason to fail.
+            calibrations: Home::from_env().ok().map(|home| home.root().join("cache")),
             ..EngineConfig::default()
         };
         let model = LocalModel::load(&path, name, &config).map_err(|error| match error {
@@ -82,10 +108,18 @@ impl Backend {
             EngineError::Model(_) => input(error),
             other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
         })?;
-        Ok(Arc::new(model))
+        Ok(Loaded {
+            model: Arc::new(model),
+            can: None,
+        })
     }
 
-    async fn connect(&self, name: &str) -> Result<Arc<dyn ChatModel>, Failure> {
+    async fn connect(
+        &self,
+        name: &str,
+        meter: &Arc<Meter>,
+        known: &[(String, Capabilities)],
+    ) -> Result<Loaded, Failure> {
         // Names may hold an `@` of their own; a URL begins with its scheme.
         let (name, url) = match name.find("@http") {
             Some(at) => (&name[..at], &name[at + 1..]),
@@ -110,8 +144,16 @@ impl Backend {
             endpoint.timeouts.whole = Duration::from_secs(seconds.get().into());
             endpoint.timeouts.first_byte = endpoint.timeouts.first_byte.min(endpoint.timeouts.whole);
         }
-        let model = OpenAiModel::connect(endpoint).await.map_err(failed)?;
-        Ok(Arc::new(model))
+        let place = endpoint.name();
+        if let Some((_, can)) = known.iter().find(|(name, _)| *name == place) {
+            endpoint.features = Features::Known(can.clone());
+        }
+        let model = OpenAiModel::connect_watched(endpoint, meter.watch(&place));
+        let model = model.await.map_err(failed)?;
+        Ok(Loaded {
+            can: Some(model.capabilities().clone()),
+            model: Arc::new(model),
+        })
     }
 
     fn key(&self, endpoint: &Endpoint) -> KeySource {
@@ -119,6 +161,39 @@ impl Backend {
             Some(path) => KeySource::File(path.clone()),
             None if endpoint.base_url.is_loopback() && std::env::var_os(&self.api_key_env).is_none() => KeySource::None,
             None => KeySource::Variable(self.api_key_env.clone()),
+        }
+    }
+}
+
+/// `900MiB`, `4GiB`, `4G` or bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "k" | "kib" => Some(10),
+        "m" | "mib" => Some(20),
+        "g" | "gib" => Some(30),
+        "t" | "tib" => Some(40),
+        _ => None,
+    };
+    let bytes = number.parse::<u64>().ok().zip(shift);
+    bytes
+        .and_then(|(number, shift)| number.checked_mul(1 << shift))
+        .ok_or_else(|| "expected a size such as `900MiB` or `4GiB`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_whole_numbers_with_a_binary_unit() {
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert_eq!(bytes("900MiB"), Ok(900 << 20));
+        assert_eq!(bytes("4g"), Ok(4 << 30));
+        for wrong in ["", "GiB", "1.5GiB", "-1", "4 parsecs", "99999999TiB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -15,7 +15,9 @@ use widedeep::network::{Network, shipped};
 use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::report;
-use widedeep::run::{self, Baseline, DataSource, Judge, JudgeError, Limits, RunConfig, Store, StoreError};
+use widedeep::run::{
+    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Limits, Meter, RunConfig, Store, StoreError,
+};
 
 /// Judge pairs with a network and say how well the verdicts agree with the human labels
 ///
@@ -51,6 +53,10 @@ pub(crate) struct Arguments {
     /// Folder for the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+
+    /// File with replies that runs share: a call that any of them has made is not made again. It is made where there is none
+    #[arg(long, value_name = "FILE")]
+    cache: Option<PathBuf>,
 
     /// Format of the data: llmeval2, faireval, judgebench, llmbar, jsonl or csv [default: told from the content]
     #[arg(long, value_name = "FORMAT")]
@@ -114,21 +120,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     tell_fallbacks(&dataset, &taxonomy, &wanted);
     let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
+    let mut endpoints = Vec::new();
+    let meter = Arc::new(Meter::default());
     let runtime = runtime()?;
+    // A run that goes on asks its endpoints as it did before; that it may be another run is found out below.
+    let known = Store::open(&arguments.out)
+        .and_then(|store| store.capabilities())
+        .unwrap_or_default();
+    let cache = arguments.cache.as_deref().map(CallCache::open).transpose();
+    let cache = cache.map_err(failed)?.map(Arc::new);
     let judge = match wanted {
         Wanted::Baseline(baseline) => Judge::Baseline(baseline),
         Wanted::Network(network) => {
             let backend = &arguments.backend;
             let mut named = Vec::new();
+            let mut load = |words: &str| -> Result<Arc<dyn ChatModel>, Failure> {
+                let loaded = runtime.block_on(backend.load(words, &meter, &known))?;
+                if let Some(can) = loaded.can {
+                    endpoints.push((loaded.model.identity().name.clone(), can));
+                }
+                Ok(loaded.model)
+            };
             for words in network.models() {
                 if !models.contains_key(words) {
-                    models.insert(words.to_owned(), runtime.block_on(backend.load(words))?);
+                    models.insert(words.to_owned(), load(words)?);
                 }
                 named.push(models[words].identity().clone());
             }
             let model = match models.get(&backend.model) {
                 Some(model) => Arc::clone(model),
-                None => runtime.block_on(backend.load(&backend.model))?,
+                None => load(&backend.model)?,
             };
             let identity = model.identity().clone();
             models.insert(identity.name.clone(), model);
@@ -155,24 +176,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
     let store = Arc::new(store);
-    judge_all(&runtime, arguments, &store, &models, &prompts, &taxonomy)?;
+    for (name, can) in &endpoints {
+        store.keep_capabilities(name, can).map_err(store_failure)?;
+    }
+    let desk = Desk {
+        store: &store,
+        models: &models,
+        prompts: &prompts,
+        taxonomy: &taxonomy,
+        meter: &meter,
+        cache: cache.as_ref(),
+        limits: Limits {
+            concurrency: arguments.concurrency.get(),
+        },
+    };
+    judge_all(&runtime, &desk)?;
     drop(models);
     finish(&store, &arguments.out, &taxonomy)
 }
 
-fn judge_all(
-    runtime: &tokio::runtime::Runtime,
-    arguments: &Arguments,
-    store: &Arc<Store>,
-    models: &BTreeMap<String, Arc<dyn ChatModel>>,
-    prompts: &Prompts,
-    taxonomy: &Taxonomy,
-) -> Result<(), Failure> {
+fn judge_all(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut progress = Progress::new();
-    let limits = Limits {
-        concurrency: arguments.concurrency.get(),
-    };
     let result = runtime.block_on(async {
         let listener = stop.clone();
         let watcher = tokio::spawn(async move {
@@ -181,7 +206,7 @@ fn judge_all(
             }
         });
         let mut listen = |event: &run::Event<'_>| progress.hear(event);
-        let result = run::judge(store, models, prompts, taxonomy, limits, &stop, &mut listen).await;
+        let result = run::judge(desk, &stop, &mut listen).await;
         watcher.abort();
         result
     });
@@ -201,7 +226,7 @@ fn judge_all(
 /// Figures, files and the printed summary of what is in the store.
 fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failure> {
     let judged = store.judged().map_err(store_failure)?;
-    let total = store.pairs().map_err(store_failure)?.len();
+    let total = store.size().map_err(store_failure)?;
     let metrics = report::Metrics::of(
         store.config(),
         &judged,

@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::note;
 use widedeep::agreement::{Confusion, kappa};
-use widedeep::run::{Event, Judged};
+use widedeep::pair::Label;
+use widedeep::run::{Event, Tally};
 
 /// Without a terminal a line is printed this often instead.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -50,7 +51,9 @@ impl Progress {
                 self.last_line = self.started;
                 (self.total, self.before) = (*pairs, finished.len());
                 self.done = self.before;
-                finished.iter().for_each(|judged| self.count(judged));
+                finished
+                    .iter()
+                    .for_each(|outcome| self.count(outcome.label, outcome.verdict));
                 self.bar.set_length(*pairs as u64);
                 self.bar.set_position(self.before as u64);
                 self.bar.reset_eta();
@@ -61,15 +64,10 @@ impl Progress {
                     ));
                 }
             }
-            Event::Finished {
-                judged,
-                calls,
-                replayed,
-                tokens,
-            } => {
-                self.count(judged);
+            Event::Finished { judged, tally } => {
+                self.count(judged.pair.label, judged.verdict);
                 self.done += 1;
-                let message = self.message(*calls, *replayed, *tokens);
+                let message = self.message(*tally);
                 self.bar.set_message(message.clone());
                 self.bar.inc(1);
                 if !std::io::stderr().is_terminal() && self.last_line.elapsed() >= LINE_EVERY {
@@ -94,24 +92,29 @@ impl Progress {
         (self.done, self.total)
     }
 
-    fn count(&mut self, judged: &Judged) {
-        if let (Some(gold), Some(verdict)) = (judged.pair.label, judged.verdict) {
+    fn count(&mut self, label: Option<Label>, verdict: Option<Label>) {
+        if let (Some(gold), Some(verdict)) = (label, verdict) {
             self.confusion.add(gold, verdict);
         }
     }
 
-    fn message(&self, calls: u64, replayed: u64, tokens: u64) -> String {
+    fn message(&self, tally: Tally) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let kappa = kappa(&self.confusion).map_or("–".to_owned(), |kappa| format!("{kappa:.3}"));
-        let replayed = if replayed > 0 {
-            format!(" ({replayed} replayed)")
-        } else {
+        let free: Vec<String> = [(tally.replayed, "replayed"), (tally.reused, "reused")]
+            .into_iter()
+            .filter(|(calls, _)| *calls > 0)
+            .map(|(calls, how)| format!("{calls} {how}"))
+            .collect();
+        let free = if free.is_empty() {
             String::new()
+        } else {
+            format!(" ({})", free.join(", "))
         };
         format!(
-            "{:.1} calls/s{replayed}  {:.0} tokens/s  kappa {kappa}",
-            calls as f64 / seconds,
-            tokens as f64 / seconds
+            "{:.1} calls/s{free}  {:.0} tokens/s  kappa {kappa}",
+            tally.asked as f64 / seconds,
+            tally.tokens as f64 / seconds
         )
     }
 

@@ -16,6 +16,16 @@ pub enum Stage {
     Layer(usize),
 }
 
+impl Stage {
+    /// The stage of a request's origin: 0 is role generation, 1 the first layer.
+    pub fn numbered(stage: u32) -> Self {
+        match stage.checked_sub(1) {
+            None => Self::Roles,
+            Some(layer) => Self::Layer(layer as usize),
+        }
+    }
+}
+
 /// A text that names no [`Stage`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` names no stage of a network: write `roles`, or `layer1` and upwards")]
@@ -62,7 +72,7 @@ impl TryFrom<String> for Stage {
 }
 
 /// Whether a request was a call's first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Attempt {
     /// The first request of a call.
     First,
@@ -71,12 +81,52 @@ pub enum Attempt {
 }
 
 /// Where a reply came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Served {
     /// The model: billed.
     Model,
     /// Our own cache of replies: free, but it would have been billed.
     Cache,
+}
+
+impl Served {
+    /// As it is written down.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Cache => "cache",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Model, Self::Cache]
+            .into_iter()
+            .find(|served| served.name() == name)
+    }
+}
+
+/// Requests of a run that have all of this in common, and their sums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Name of the model.
+    pub model: String,
+    /// The stage; `None` for requests that find out what an endpoint can do.
+    pub stage: Option<Stage>,
+    /// The neuron within its layer, 0-based.
+    pub neuron: Option<usize>,
+    /// First requests, or repetitions.
+    pub attempt: Attempt,
+    /// By whom they were answered.
+    pub served: Served,
+    /// How many.
+    pub requests: u64,
+    /// Tokens, as far as they are known.
+    pub tokens: Tokens,
+    /// Requests that may be billed although nobody said how many tokens they took: cut off, timed out, or answered without usage.
+    pub unknown: u64,
+    /// The most that those can have taken.
+    pub unknown_at_most: Tokens,
 }
 
 /// The sums of one stage.

@@ -4,6 +4,6 @@ mod ledger;
 mod price;
 
 pub use self::{
-    ledger::{Attempt, Ledger, Served, Stage, StageError, StageTotal},
+    ledger::{Attempt, Ledger, Line, Served, Stage, StageError, StageTotal},
     price::{OFFICIAL_OUTAGE, Price, Tokens},
 };

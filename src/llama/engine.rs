@@ -1,18 +1,23 @@
 //! The handle: one OS thread owns the context, any number of callers submit jobs to it.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-use llama_cpp_2::context::params::LlamaContextParams;
 use tokio::sync::oneshot;
 
+use super::calibrate::{self, Ceilings};
+use super::context::{Context, Shape};
+use super::crew::{Alone, Crew};
+use super::load::Meter;
+use super::memory::{self, KvType, MemoryPlan, Shortage};
 use super::model::{ModelError, backend};
 use super::schedule::{Answer, Scheduler};
 use super::script::Script;
 use super::sequence::{Completion, Job, Sampling};
-use super::{Model, Token, log};
+use super::threads::Threads;
+use super::{Model, Token, room};
 
 /// How the engine is set up.
 #[derive(Debug, Clone)]
@@ -21,10 +26,16 @@ pub struct EngineConfig {
     pub context: Option<usize>,
     /// Sequences that are evaluated at the same time.
     pub parallel: usize,
-    /// Threads; by default one per core.
-    pub threads: Option<usize>,
+    /// Threads; replies do not depend on their number (but see [`Threads`]).
+    pub threads: Threads,
     /// Most tokens in one batch.
     pub batch: usize,
+    /// Number format of the cache.
+    pub kv: KvType,
+    /// Bytes that the engine may need, instead of what is available.
+    pub memory_limit: Option<u64>,
+    /// Folder in which the fastest numbers of threads are remembered; without one they are not looked for.
+    pub calibrations: Option<PathBuf>,
 }
 
 impl Default for EngineConfig {
@@ -32,9 +43,33 @@ impl Default for EngineConfig {
         Self {
             context: None,
             parallel: 24,
-            threads: None,
+            threads: Threads::Auto,
             batch: 512,
+            kv: KvType::F16,
+            memory_limit: None,
+            calibrations: None,
         }
+    }
+}
+
+impl EngineConfig {
+    /// KV cells that the engine asks for.
+    pub(super) fn cells(&self, model: &Model) -> usize {
+        let cells = self.asked(model);
+        match Alone::with(self.threads.ceiling()) {
+            Alone::OneThread => cells,
+            Alone::Padded => cells + 1,
+        }
+    }
+
+    fn asked(&self, model: &Model) -> usize {
+        self.context
+            .unwrap_or_else(|| model.trained_context().clamp(8192, 16384))
+    }
+
+    /// Sequence ids: every active sequence may need a scratch copy, and finished ones stay for their prefixes.
+    pub(super) fn sequences(&self) -> usize {
+        (4 * self.parallel).min(256)
     }
 }
 
@@ -43,14 +78,25 @@ impl Default for EngineConfig {
 pub enum EngineError {
     /// The context could not be made.
     #[error(
-        "llama.cpp failed to make a context of {cells} tokens (about {mib} MiB of cache): {reason}; ask for less with `--context`"
+        "llama.cpp failed to make a context of {cells} tokens: {reason}; it would need {plan}: ask for less with `--context`"
     )]
     Context {
         /// KV cells asked for.
         cells: usize,
-        /// Their size.
-        mib: u64,
+        /// What they need.
+        plan: Box<MemoryPlan>,
         /// llama.cpp's complaint.
+        reason: String,
+    },
+    /// The model and its context do not fit in the memory.
+    #[error("{0}")]
+    Memory(Box<Shortage>),
+    /// The model cannot have its cache in this format.
+    #[error("this model's cache cannot be kept in {}: {reason}; leave `--kv` at `f16`", kv.name())]
+    Kv {
+        /// The format.
+        kv: KvType,
+        /// Why not.
         reason: String,
     },
     /// A single job can never fit.
@@ -105,7 +151,12 @@ pub(super) struct Counters {
     pub(super) prompt_evaluated: AtomicU64,
     pub(super) completion: AtomicU64,
     pub(super) batches: AtomicU64,
+    /// Threads of the last batch; not a count.
+    pub(super) threads: AtomicUsize,
 }
+
+/// Engines started in this process, for the names of their threads.
+static ENGINES: AtomicUsize = AtomicUsize::new(0);
 
 type Group = Vec<(Job, Answer)>;
 
@@ -127,54 +178,50 @@ struct Shared {
 impl Engine {
     /// Starts the thread and its context.
     pub fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Self, EngineError> {
-        let backend = backend()?;
-        let cells = config
-            .context
-            .unwrap_or_else(|| model.trained_context().clamp(8192, 16384));
-        let limit = cells.min(model.trained_context());
-        let threads = config
-            .threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-        let threads = i32::try_from(threads).unwrap_or(1);
-        // Every active sequence may need a scratch copy, and finished ones stay for their prefixes.
-        let sequences = (4 * config.parallel).min(256);
-        let batch = u32::try_from(config.batch).unwrap_or(512);
-        let params = LlamaContextParams::default()
-            .with_n_ctx(u32::try_from(cells).ok().and_then(NonZeroU32::new))
-            .with_n_batch(batch)
-            .with_n_ubatch(batch)
-            .with_n_seq_max(u32::try_from(sequences).unwrap_or(256))
-            .with_kv_unified(true)
-            // Sliding-window models keep their whole history, so that prefixes can be shared at any length.
-            .with_swa_full(true)
-            .with_n_threads(threads)
-            .with_n_threads_batch(threads);
+        backend()?;
+        let limit = config.asked(&model).min(model.trained_context());
+        memory::supported(&model, config.kv).map_err(|reason| EngineError::Kv { kv: config.kv, reason })?;
+        let plan = MemoryPlan::new(&model, config);
+        tracing::info!(model = %model.path().display(), "the engine needs {plan}");
+        if let Some(room) = room::room(&model, config) {
+            plan.check(&room)
+                .map_err(|shortage| EngineError::Memory(Box::new(shortage)))?;
+        }
         let counters = Arc::new(Counters::default());
         let (groups, inbox) = mpsc::channel::<Group>();
         let (ready, started) = mpsc::channel();
+        // llama.cpp's threads inherit the name, by which their load is found.
+        let name = format!("llama-{}", ENGINES.fetch_add(1, Relaxed));
         let thread = {
-            let (model, counters, parallel) = (Arc::clone(&model), Arc::clone(&counters), config.parallel);
-            std::thread::Builder::new().name("llama".into()).spawn(move || {
-                log::forget();
-                let context = match model.inner.new_context(backend, params) {
+            let (model, counters, config) = (Arc::clone(&model), Arc::clone(&counters), config.clone());
+            std::thread::Builder::new().name(name.clone()).spawn(move || {
+                let shape = Shape {
+                    cells: config.cells(&model),
+                    batch: config.batch,
+                    sequences: config.sequences(),
+                    threads: config.threads.ceiling(),
+                    kv: config.kv,
+                };
+                let mut context = match Context::new(&model, &shape) {
                     Ok(context) => context,
-                    Err(error) => {
-                        let complaints = log::complaints();
-                        let reason = if complaints.is_empty() {
-                            error.to_string()
-                        } else {
-                            complaints
-                        };
+                    Err(reason) => {
                         let _ = ready.send(Err(EngineError::Context {
-                            cells,
-                            mib: cache_mib(&model, cells),
+                            cells: shape.cells,
+                            plan: Box::new(plan),
                             reason,
                         }));
                         return;
                     }
                 };
-                let sequences = i32::try_from(sequences).unwrap_or(256);
-                let mut scheduler = Scheduler::new(&model, context, parallel, sequences, counters);
+                let meter = Meter::of_threads_named(&name);
+                let ceilings = match (&config.calibrations, config.threads) {
+                    (Some(folder), Threads::Auto) if shape.threads > 1 => {
+                        calibrate::ceilings(&model, &mut context, &meter, shape.threads, folder)
+                    }
+                    _ => Ceilings::uniform(shape.threads),
+                };
+                let crew = Crew::new(config.threads, ceilings, meter);
+                let mut scheduler = Scheduler::new(&model, context, crew, &config, counters);
                 let _ = ready.send(Ok(()));
                 serve(&mut scheduler, &inbox);
             })
@@ -254,6 +301,11 @@ impl Engine {
         replies
     }
 
+    /// The threads that evaluated the last batch; 0 before the first.
+    pub fn threads(&self) -> usize {
+        self.shared.counters.threads.load(Relaxed)
+    }
+
     /// What has been counted so far.
     pub fn stats(&self) -> EngineStats {
         let counters = &self.shared.counters;
@@ -290,11 +342,4 @@ fn serve(scheduler: &mut Scheduler<'_>, inbox: &mpsc::Receiver<Group>) {
         }
         scheduler.step();
     }
-}
-
-/// Size of an f16 cache: keys and values of every layer.
-fn cache_mib(model: &Model, cells: usize) -> u64 {
-    let inner = &model.inner;
-    let per_head = u64::try_from(inner.n_embd()).unwrap_or(0) / u64::from(inner.n_head().max(1));
-    2 * 2 * u64::from(inner.n_layer()) * u64::from(inner.n_head_kv()) * per_head * cells as u64 / (1 << 20)
 }

@@ -20,22 +20,32 @@
 //! # }
 //! ```
 
+mod calibrate;
 mod cells;
 mod choice;
+mod context;
+mod crew;
 mod engine;
+mod load;
 mod log;
+mod memory;
 mod model;
+mod room;
 mod schedule;
 mod script;
 mod sequence;
 mod template;
+mod threads;
 
 pub use choice::Chosen;
 pub use engine::{Engine, EngineConfig, EngineError, EngineStats};
+pub use memory::{KvType, MemoryPlan, Shortage};
 pub use model::{Model, ModelError};
+pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};
 pub use template::{ChatTemplate, Speaker, TemplateError, Turn};
+pub use threads::Threads;
 
 /// A token of a model's vocabulary.
 pub(crate) type Token = llama_cpp_2::token::LlamaToken;

@@ -9,7 +9,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::template::{ChatTemplate, Piece, TemplateError, Turn};
-use super::{Token, log};
+use super::{Token, log, room};
 
 /// Failures to load a model.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,8 @@ pub struct Model {
     path: PathBuf,
     digest: String,
     template: ChatTemplate,
+    /// Memory that loading took from the system; weights that are mapped from the file take none until they are read.
+    allocated: u64,
 }
 
 /// llama.cpp's process-wide state; it may be initialised only once.
@@ -79,6 +81,7 @@ impl Model {
         let backend = backend()?;
         let digest = inspect(path)?;
         log::forget();
+        let before = room::anonymous();
         let params = LlamaModelParams::default().with_n_gpu_layers(gpu_layers);
         let inner = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
             let complaints = log::complaints();
@@ -108,10 +111,11 @@ impl Model {
             .and_then(|template| template.to_string().ok());
         let template = ChatTemplate::new(source, piece(vocab.bos()), piece(vocab.eos()));
         Ok(Arc::new(Self {
-            inner,
             path: path.to_owned(),
             digest,
             template,
+            allocated: room::anonymous().saturating_sub(before).min(inner.size()),
+            inner,
         }))
     }
 
@@ -123,6 +127,11 @@ impl Model {
     /// BLAKE3 of the file, in hex.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Bytes of its weights that are in memory of their own, and not mapped from the file.
+    pub(super) fn allocated(&self) -> u64 {
+        self.allocated
     }
 
     /// How many tokens the model was trained to see at once.
@@ -142,6 +151,12 @@ impl Model {
             .unwrap_or_else(|_| "unknown".to_owned())
     }
 
+    /// A field of the file that belongs to the architecture, such as `attention.key_length`.
+    pub(super) fn hyperparameter(&self, name: &str) -> Option<String> {
+        let key = format!("{}.{name}", self.architecture());
+        self.inner.meta_val_str(&key).ok()
+    }
+
     /// Tokens of a conversation, up to the place where the reply begins.
     pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<Token>, TemplateError> {
         let vocab = self.inner.vocab();
@@ -156,6 +171,16 @@ impl Model {
             tokens.insert(0, vocab.bos());
         }
         Ok(tokens)
+    }
+
+    /// A token that means nothing in particular.
+    pub(super) fn filler(&self) -> Token {
+        let bos = self.inner.vocab().bos();
+        if bos.0 < 0 {
+            llama_cpp_2::token::LlamaToken(0)
+        } else {
+            bos
+        }
     }
 
     /// Tokens of plain text: nothing in it is special.

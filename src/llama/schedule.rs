@@ -8,12 +8,12 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::llama_batch::LlamaBatch;
 use tokio::sync::oneshot;
 
 use super::cells::CellLedger;
-use super::engine::{Counters, EngineError};
+use super::context::{Batch, Context, Reads};
+use super::crew::{Alone, Crew};
+use super::engine::{Counters, EngineConfig, EngineError};
 use super::script::shared_prefix;
 use super::sequence::{Completion, Job, Need, Sequence};
 use super::{Model, Token};
@@ -33,8 +33,9 @@ struct Resident {
 
 pub(super) struct Scheduler<'m> {
     model: &'m Model,
-    context: LlamaContext<'m>,
-    batch: LlamaBatch<'m>,
+    context: Context<'m>,
+    crew: Crew,
+    batch: Batch,
     batch_size: usize,
     capacity: usize,
     max_active: usize,
@@ -43,13 +44,15 @@ pub(super) struct Scheduler<'m> {
     /// Least recently used first.
     residents: Vec<Resident>,
     free_ids: Vec<i32>,
+    /// The sequence whose token keeps another company, where batches of one are padded.
+    padding: Option<i32>,
     ledger: CellLedger,
     counters: std::sync::Arc<Counters>,
 }
 
 /// Where the result of one batch row goes.
 struct Row {
-    output: i32,
+    output: usize,
     sequence: usize,
     lane: Lane,
 }
@@ -62,23 +65,31 @@ enum Lane {
 impl<'m> Scheduler<'m> {
     pub(super) fn new(
         model: &'m Model,
-        context: LlamaContext<'m>,
-        max_active: usize,
-        sequences: i32,
+        context: Context<'m>,
+        crew: Crew,
+        config: &EngineConfig,
         counters: std::sync::Arc<Counters>,
     ) -> Self {
-        let batch_size = context.n_batch() as usize;
+        let batch_size = context.batch_size();
+        let mut free_ids: Vec<i32> = (0..i32::try_from(config.sequences()).unwrap_or(256)).rev().collect();
+        let padding = match crew.alone() {
+            Alone::OneThread => None,
+            // The engine asked for one cell more than jobs may need.
+            Alone::Padded => free_ids.pop(),
+        };
         Self {
             model,
-            batch: LlamaBatch::new(batch_size, 1),
+            batch: Batch::new(batch_size),
             batch_size,
-            capacity: context.n_ctx() as usize,
+            capacity: context.cells() - usize::from(padding.is_some()),
             context,
-            max_active,
+            crew,
+            max_active: config.parallel,
             waiting: VecDeque::new(),
             active: Vec::new(),
             residents: Vec::new(),
-            free_ids: (0..sequences).rev().collect(),
+            free_ids,
+            padding,
             ledger: CellLedger::default(),
             counters,
         }
@@ -97,11 +108,11 @@ impl<'m> Scheduler<'m> {
         self.drop_abandoned();
         self.admit();
         let rows = self.fill_batch();
-        if self.batch.n_tokens() == 0 {
+        if self.batch.len() == 0 {
             return;
         }
-        if let Err(error) = self.context.decode(&mut self.batch) {
-            self.fail_all(&error.to_string());
+        if let Err(reason) = self.decode() {
+            self.fail_all(&reason);
             return;
         }
         self.counters.batches.fetch_add(1, Relaxed);
@@ -119,15 +130,28 @@ impl<'m> Scheduler<'m> {
         }
     }
 
+    fn decode(&mut self) -> Result<(), String> {
+        let alone = self.padding.filter(|_| self.batch.len() == 1);
+        if let Some(id) = alone {
+            self.batch.push(self.model.filler(), 0, id, Reads::Nothing);
+        }
+        let threads = self.crew.decode(&mut self.context, &self.batch)?;
+        self.counters.threads.store(threads, Relaxed);
+        if let Some(id) = alone {
+            self.context.remove(id, 0);
+        }
+        Ok(())
+    }
+
     /// Gives a sequence the logits of its row and puts the cache in the state that it then needs.
     fn read_row(&mut self, row: &Row) -> Need {
-        let logits = self.context.get_logits_ith(row.output);
+        let logits = self.context.logits(row.output);
         let (sequence, _) = &mut self.active[row.sequence];
         match row.lane {
             Lane::Scratch => {
                 let need = sequence.explored(logits);
                 if let Some(scratch) = sequence.scratch.take() {
-                    remove(&mut self.context, scratch, 0);
+                    self.context.remove(scratch, 0);
                     self.free_ids.push(scratch);
                 }
                 need
@@ -137,10 +161,10 @@ impl<'m> Scheduler<'m> {
                 let need = sequence.advance(self.model, logits, &mut cut);
                 if let Some(len) = cut {
                     // Recurrent state cannot be shortened: such a sequence is evaluated again from its start.
-                    let len = if remove(&mut self.context, sequence.id, len) {
+                    let len = if self.context.remove(sequence.id, len) {
                         len
                     } else {
-                        remove(&mut self.context, sequence.id, 0);
+                        self.context.remove(sequence.id, 0);
                         0
                     };
                     self.ledger.truncate(&mut sequence.cells, len);
@@ -178,17 +202,12 @@ impl<'m> Scheduler<'m> {
             let to_end = n == sequence.pending().len();
             let in_prompt = sequence.prompt_len.saturating_sub(from).min(n);
             for (offset, token) in sequence.tokens[from..from + n].iter().enumerate() {
-                add(
-                    &mut self.batch,
-                    *token,
-                    from + offset,
-                    sequence.id,
-                    to_end && offset + 1 == n,
-                );
+                let reads = Reads::at(to_end && offset + 1 == n);
+                self.batch.push(*token, from + offset, sequence.id, reads);
             }
             if to_end {
                 rows.push(Row {
-                    output: self.batch.n_tokens() - 1,
+                    output: self.batch.len() - 1,
                     sequence: i,
                     lane: Lane::Main,
                 });
@@ -211,20 +230,15 @@ impl<'m> Scheduler<'m> {
         }
         let Some(scratch) = self.take_id() else { return 0 };
         let (sequence, _) = &mut self.active[i];
-        copy(&mut self.context, sequence.id, scratch, None);
+        self.context.copy(sequence.id, scratch, None);
         sequence.scratch = Some(scratch);
         let from = sequence.cells.len();
         for (offset, token) in path.iter().enumerate() {
-            add(
-                &mut self.batch,
-                *token,
-                from + offset,
-                scratch,
-                offset + 1 == path.len(),
-            );
+            let reads = Reads::at(offset + 1 == path.len());
+            self.batch.push(*token, from + offset, scratch, reads);
         }
         rows.push(Row {
-            output: self.batch.n_tokens() - 1,
+            output: self.batch.len() - 1,
             sequence: i,
             lane: Lane::Scratch,
         });
@@ -261,7 +275,7 @@ impl<'m> Scheduler<'m> {
                 return;
             };
             let cells = donor.map_or_else(Vec::new, |donor| {
-                copy(&mut self.context, donor.id, id, Some(donor.shared));
+                self.context.copy(donor.id, id, Some(donor.shared));
                 self.share_cells(&donor)
             });
             self.counters.prompt.fetch_add(job.prompt.len() as u64, Relaxed);
@@ -349,7 +363,7 @@ impl<'m> Scheduler<'m> {
         // The caller may have gone; then nobody wants the reply.
         let _ = answer.send(Ok(sequence.complete()));
         if self.model.can_share_prefixes() && sequence.cells.len() >= sequence.prompt_len {
-            remove(&mut self.context, sequence.id, sequence.prompt_len);
+            self.context.remove(sequence.id, sequence.prompt_len);
             self.ledger.truncate(&mut sequence.cells, sequence.prompt_len);
             sequence.tokens.truncate(sequence.prompt_len);
             self.residents.push(Resident {
@@ -364,7 +378,7 @@ impl<'m> Scheduler<'m> {
     }
 
     fn release(&mut self, id: i32, mut cells: Vec<u32>) {
-        remove(&mut self.context, id, 0);
+        self.context.remove(id, 0);
         self.ledger.truncate(&mut cells, 0);
         self.free_ids.push(id);
     }
@@ -415,26 +429,4 @@ enum Donor {
     Ready(Option<Source>),
     /// A longer one is being evaluated: wait.
     Filling,
-}
-
-fn add(batch: &mut LlamaBatch<'_>, token: Token, position: usize, id: i32, logits: bool) {
-    let position = i32::try_from(position).unwrap_or(i32::MAX);
-    // The batch was allocated for `batch_size` tokens and the callers count the room down from there.
-    let added = batch.add(token, position, &[id], logits);
-    debug_assert!(added.is_ok(), "batch overflow: {added:?}");
-}
-
-/// Removes a sequence's cells from `from` on; false where the memory cannot be cut there.
-fn remove(context: &mut LlamaContext<'_>, id: i32, from: usize) -> bool {
-    let (Ok(id), Ok(from)) = (u32::try_from(id), u32::try_from(from)) else {
-        return false;
-    };
-    context.clear_kv_cache_seq(Some(id), Some(from), None).unwrap_or(false)
-}
-
-/// Makes `to` hold the first `len` positions of `from` (all of them if `None`).
-fn copy(context: &mut LlamaContext<'_>, from: i32, to: i32, len: Option<usize>) {
-    let end = len.map(|len| u32::try_from(len).unwrap_or(u32::MAX >> 1));
-    let copied = context.copy_kv_cache_seq(from, to, Some(0), end);
-    debug_assert!(copied.is_ok(), "positions fit in 31 bits: {copied:?}");
 }

@@ -67,7 +67,7 @@ pub fn recompute(folder: &Path, taxonomy: &Taxonomy, again: Reaggregate) -> Resu
     let store = Store::open(folder)?;
     let mut config = store.config().clone();
     let mut judged = store.judged()?;
-    let total = store.pairs()?.len();
+    let total = store.size()?;
     let mut from = None;
     match &mut config.judge {
         Judge::Baseline(baseline) => {

@@ -1,21 +1,41 @@
 //! All open pairs of a run through its judge.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use futures::StreamExt;
 use futures::stream;
 use tokio_util::sync::CancellationToken;
 
-use super::config::Judge;
-use super::record::{Recorded, Tally};
-use super::{Judged, Store, StoreError};
+use super::config::{Baseline, Judge};
+use super::{CallCache, Judged, Meter, Outcome, Recorded, Store, StoreError, Tally};
 use crate::chat::ChatModel;
 use crate::network::aggregate::aggregate;
 use crate::network::{EvaluateError, Network, Panel, Setting, evaluate};
 use crate::pair::{Pair, Taxonomy};
 use crate::prompt::{PromptError, Prompts};
+
+/// Pairs of a baseline that are committed together.
+const BASELINE_PAGE: usize = 1000;
+
+/// Everything that a run is judged with.
+#[derive(Clone)]
+pub struct Desk<'a> {
+    /// The run.
+    pub store: &'a Arc<Store>,
+    /// Chat models by the names in the run's configuration.
+    pub models: &'a BTreeMap<String, Arc<dyn ChatModel>>,
+    /// Prompt texts.
+    pub prompts: &'a Prompts,
+    /// Which dataset is of which family.
+    pub taxonomy: &'a Taxonomy,
+    /// What counts calls; models that report their attempts report them here.
+    pub meter: &'a Arc<Meter>,
+    /// Replies that runs share.
+    pub cache: Option<&'a Arc<CallCache>>,
+    /// Bounds.
+    pub limits: Limits,
+}
 
 /// What a listener hears.
 #[derive(Debug)]
@@ -25,18 +45,14 @@ pub enum Event<'a> {
         /// Pairs in all.
         pairs: usize,
         /// Pairs that were finished before.
-        finished: &'a [Judged],
+        finished: &'a [Outcome],
     },
     /// A pair is finished and stored.
     Finished {
         /// The pair with its verdict.
         judged: &'a Judged,
-        /// Calls made by this process so far.
-        calls: u64,
-        /// Calls answered from the store so far.
-        replayed: u64,
-        /// Tokens of the calls made so far.
-        tokens: u64,
+        /// Calls and tokens of this process so far.
+        tally: Tally,
     },
 }
 
@@ -80,53 +96,27 @@ pub enum JudgeError {
     Interrupted,
 }
 
-/// Judges every pair of the store that has no verdict yet. `models` gives the chat models by the names in the run's configuration; stops at once when
-/// `stop` is cancelled, with everything finished in the store.
+/// Judges every pair of the store that has no verdict yet; stops at once when `stop` is cancelled, with everything finished in the store.
 pub async fn judge(
-    store: &Arc<Store>,
-    models: &BTreeMap<String, Arc<dyn ChatModel>>,
-    prompts: &Prompts,
-    taxonomy: &Taxonomy,
-    limits: Limits,
+    desk: &Desk<'_>,
     stop: &CancellationToken,
     listen: &mut (dyn FnMut(&Event<'_>) + Send),
 ) -> Result<(), JudgeError> {
-    let pairs = store.pairs()?;
-    let finished = store.judged()?;
+    let store = desk.store;
+    desk.meter.attach(store);
     listen(&Event::Started {
-        pairs: pairs.len(),
-        finished: &finished,
+        pairs: store.size()?,
+        finished: &store.outcomes()?,
     });
-    let done: HashSet<usize> = finished.iter().map(|judged| judged.pair.index).collect();
-    let open: Vec<Pair> = pairs.into_iter().filter(|pair| !done.contains(&pair.index)).collect();
-    drop(finished);
     match &store.config().judge {
-        Judge::Baseline(baseline) => {
-            let of = |pair: Pair| Judged {
-                verdict: Some(baseline.verdict(&pair)),
-                pair,
-                decision: None,
-                evaluation: None,
-            };
-            // All at once: a commit waits for the disk, which takes longer than the verdicts of a whole benchmark.
-            let all: Vec<Judged> = open.into_iter().map(of).collect();
-            store.finish_all(&all)?;
-            for judged in &all {
-                listen(&Event::Finished {
-                    judged,
-                    calls: 0,
-                    replayed: 0,
-                    tokens: 0,
-                });
-            }
-            Ok(())
-        }
+        Judge::Baseline(baseline) => by_rule(desk, *baseline, listen),
         Judge::Network { network, model, .. } => {
-            let tally = Arc::new(Tally::default());
-            let recorded: BTreeMap<String, Arc<dyn ChatModel>> = models
+            let recorded: BTreeMap<String, Arc<dyn ChatModel>> = desk
+                .models
                 .iter()
                 .map(|(name, model)| {
-                    let recorded = Recorded::new(Arc::clone(model), Arc::clone(store), Arc::clone(&tally));
+                    let recorded = Recorded::new(Arc::clone(model), Arc::clone(store), Arc::clone(desk.meter));
+                    let recorded = recorded.with_cache(desk.cache.cloned());
                     (name.clone(), Arc::new(recorded) as Arc<dyn ChatModel>)
                 })
                 .collect();
@@ -137,48 +127,84 @@ pub async fn judge(
                 return Err(missing(name));
             }
             let panel = Panel::new(run, recorded);
-            let job = Job {
-                network,
-                prompts,
-                taxonomy,
-                panel: &panel,
-                seed: store.config().seed,
-            };
-            let mut verdicts = stream::iter(open)
-                .map(|pair| job.run(pair))
-                .buffer_unordered(limits.concurrency.max(1));
-            loop {
-                let judged = tokio::select! {
-                    // First, so that a cancelled run does not go on as long as pairs come in.
-                    biased;
-                    () = stop.cancelled() => return Err(JudgeError::Interrupted),
-                    next = verdicts.next() => match next {
-                        Some(judged) => judged?,
-                        None => return Ok(()),
-                    },
-                };
-                store.finish(&judged)?;
-                listen(&Event::Finished {
-                    judged: &judged,
-                    calls: tally.asked.load(Relaxed),
-                    replayed: tally.replayed.load(Relaxed),
-                    tokens: tally.tokens.load(Relaxed),
-                });
-            }
+            by_network(desk, network, &panel, stop, listen).await
         }
     }
 }
 
+fn by_rule(desk: &Desk<'_>, baseline: Baseline, listen: &mut (dyn FnMut(&Event<'_>) + Send)) -> Result<(), JudgeError> {
+    let store = desk.store;
+    for page in store.open_pairs()?.chunks(BASELINE_PAGE) {
+        let judged = page.iter().map(|&index| {
+            let pair = store.pair(index)?;
+            Ok(Judged {
+                verdict: Some(baseline.verdict(&pair)),
+                pair,
+                decision: None,
+                evaluation: None,
+            })
+        });
+        // Together: a commit waits for the disk, which takes longer than the verdicts of a whole page.
+        let judged: Vec<Judged> = judged.collect::<Result<_, StoreError>>()?;
+        store.finish_all(&judged)?;
+        for judged in &judged {
+            let tally = Tally::default();
+            listen(&Event::Finished { judged, tally });
+        }
+    }
+    Ok(())
+}
+
+async fn by_network(
+    desk: &Desk<'_>,
+    network: &Network,
+    panel: &Panel,
+    stop: &CancellationToken,
+    listen: &mut (dyn FnMut(&Event<'_>) + Send),
+) -> Result<(), JudgeError> {
+    let job = Job {
+        store: desk.store,
+        network,
+        prompts: desk.prompts,
+        taxonomy: desk.taxonomy,
+        panel,
+    };
+    // Pairs are read when their turn comes: memory does not grow with their number.
+    let mut verdicts = stream::iter(desk.store.open_pairs()?)
+        .map(|index| job.run(index))
+        .buffer_unordered(desk.limits.concurrency.max(1));
+    loop {
+        let judged = tokio::select! {
+            // First, so that a cancelled run does not go on as long as pairs come in.
+            biased;
+            () = stop.cancelled() => return Err(JudgeError::Interrupted),
+            next = verdicts.next() => match next {
+                Some(judged) => judged?,
+                None => return Ok(()),
+            },
+        };
+        let tally = desk.meter.tally();
+        listen(&Event::Finished { judged: &judged, tally });
+    }
+}
+
 struct Job<'a> {
+    store: &'a Store,
     network: &'a Network,
     prompts: &'a Prompts,
     taxonomy: &'a Taxonomy,
     panel: &'a Panel,
-    seed: u64,
 }
 
 impl Job<'_> {
-    async fn run(&self, pair: Pair) -> Result<Judged, JudgeError> {
+    /// Judges a pair and stores what comes of it.
+    async fn run(&self, index: usize) -> Result<Judged, JudgeError> {
+        let judged = self.evaluate(self.store.pair(index)?).await?;
+        self.store.finishing(std::slice::from_ref(&judged))?.await?;
+        Ok(judged)
+    }
+
+    async fn evaluate(&self, pair: Pair) -> Result<Judged, JudgeError> {
         let family = self.taxonomy.family(&pair.dataset).family;
         let family = self.prompts.family(family);
         let family = family.map_err(|source| JudgeError::Family {
@@ -190,7 +216,7 @@ impl Job<'_> {
             prompts: self.prompts,
             family,
             panel: self.panel,
-            seed: self.seed,
+            seed: self.store.config().seed,
         };
         let evaluation = evaluate(&pair, &setting).await;
         let evaluation = evaluation.map_err(|source| JudgeError::Evaluate {

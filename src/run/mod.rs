@@ -1,20 +1,25 @@
 //! Many pairs, kept on disk: a run is a frozen configuration, every call that was made, and a verdict per pair.
 //!
 //! [`Store`] is one SQLite file. A call is committed before anyone uses its reply ([`Recorded`] sits between the network and each model
-//! and sees to that), so a run that is killed loses at most the calls in flight; started again it replays what it has. [`judge`] takes
-//! all open pairs through the network and tells listeners what happens as [`Event`]s; it prints nothing.
+//! and sees to that), so a run that is killed loses at most the calls in flight; started again it replays what it has. Every request is
+//! entered into the store's ledger ([`Meter`]), and a [`CallCache`] lets runs share their replies. [`judge`] takes all open pairs through the
+//! network and tells listeners what happens as [`Event`]s; it prints nothing.
 
+mod cache;
 mod config;
 mod judge;
+mod meter;
 mod record;
 mod store;
 
 use serde::{Deserialize, Serialize};
 
+pub use cache::CallCache;
 pub use config::{Baseline, DataSource, Judge, RunConfig};
-pub use judge::{Event, JudgeError, Limits, judge};
+pub use judge::{Desk, Event, JudgeError, Limits, judge};
+pub use meter::{Meter, Tally};
 pub use record::Recorded;
-pub use store::{Call, Store, StoreError};
+pub use store::{Call, Entry, EntryId, Outcome, Store, StoreError};
 
 use crate::network::Evaluation;
 use crate::network::aggregate::Decision;

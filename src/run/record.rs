@@ -1,38 +1,43 @@
 //! Between a network and a model: what was asked before is not asked again, and what is asked is committed before it is used.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use futures::future::BoxFuture;
 
-use super::Store;
-use crate::chat::{CallKey, ChatError, ChatModel, Fit, Identity, Reply, Request, Steering};
+use super::{CallCache, Entry, Meter, Store, StoreError};
+use crate::chat::{CallKey, ChatError, ChatModel, Fit, Identity, Metering, Reply, Request, Steering};
+use crate::cost::Served;
+
+/// A reply and which of the requests it answers.
+type Found = (usize, Reply);
 
 /// A model whose calls are kept in a run's store.
 pub struct Recorded {
     model: Arc<dyn ChatModel>,
     store: Arc<Store>,
-    tally: Arc<Tally>,
-}
-
-/// Calls and tokens since the process started.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Calls that went to a model.
-    pub asked: AtomicU64,
-    /// Calls that were answered from the store.
-    pub replayed: AtomicU64,
-    /// Prompt and reply tokens of the calls that went to a model.
-    pub tokens: AtomicU64,
+    meter: Arc<Meter>,
+    cache: Option<Arc<CallCache>>,
 }
 
 impl Recorded {
     /// Wraps a model.
-    pub fn new(model: Arc<dyn ChatModel>, store: Arc<Store>, tally: Arc<Tally>) -> Self {
-        Self { model, store, tally }
+    pub fn new(model: Arc<dyn ChatModel>, store: Arc<Store>, meter: Arc<Meter>) -> Self {
+        Self {
+            model,
+            store,
+            meter,
+            cache: None,
+        }
     }
 
-    async fn answer(&self, requests: Vec<Request>) -> Result<Vec<Result<Reply, ChatError>>, super::StoreError> {
+    /// Looks into a cache of replies before the model is asked, and adds to it.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Option<Arc<CallCache>>) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    async fn answer(&self, requests: Vec<Request>) -> Result<Vec<Result<Reply, ChatError>>, StoreError> {
         let keys: Vec<CallKey> = requests
             .iter()
             .map(|request| CallKey::of(self.identity(), request))
@@ -47,51 +52,110 @@ impl Recorded {
             }
             answers.push(known.map(Ok));
         }
-        let asked: Vec<Request> = open.iter().map(|&i| requests[i].clone()).collect();
-        let replies = if asked.is_empty() {
-            Vec::new()
-        } else {
-            self.model.reply_all(asked).await
-        };
-        let done: Vec<(CallKey, &Request, &Reply)> = open
-            .iter()
-            .zip(&replies)
-            .filter_map(|(&i, reply)| reply.as_ref().ok().map(|reply| (keys[i].clone(), &requests[i], reply)))
+        self.meter.replayed(requests.len() - open.len());
+        let (cached, open) = self.ask_cache(&requests, &keys, open)?;
+        let fresh = self.ask_model(&requests, &keys, &open).await?;
+        // Those that were found, and those that failed; equal calls share an answer.
+        let found: Vec<(usize, Result<Reply, ChatError>)> = cached
+            .into_iter()
+            .map(|(i, reply)| (i, Ok(reply)))
+            .chain(open.into_iter().zip(fresh))
             .collect();
-        self.store.record(&self.identity().name, &done)?;
-        self.tally.asked.fetch_add(open.len() as u64, Relaxed);
-        self.tally
-            .replayed
-            .fetch_add((requests.len() - open.len()) as u64, Relaxed);
-        let tokens: u64 = done
-            .iter()
-            .map(|(_, _, reply)| reply.usage.prompt + reply.usage.completion)
-            .sum();
-        self.tally.tokens.fetch_add(tokens, Relaxed);
-        let mut fresh: Vec<(&CallKey, Result<Reply, ChatError>)> = Vec::new();
-        for (key, reply) in open.iter().map(|&i| &keys[i]).zip(replies) {
-            // Another pair may have asked the same in the meantime; its reply is the one that was kept, and so the one to use.
-            let kept = match reply {
-                Ok(reply) => Ok(self.store.reply(key)?.unwrap_or(reply)),
-                Err(error) => Err(error),
-            };
-            fresh.push((key, kept));
-        }
         Ok(answers
             .into_iter()
             .zip(&keys)
             .map(|(known, key)| {
-                let of_key = fresh
-                    .iter()
-                    .find(|(other, _)| *other == key)
-                    .map(|(_, reply)| reply.clone());
-                known.or(of_key).unwrap_or_else(|| {
+                let of_key = || {
+                    found
+                        .iter()
+                        .find(|(i, _)| keys[*i] == *key)
+                        .map(|(_, reply)| reply.clone())
+                };
+                known.or_else(of_key).unwrap_or_else(|| {
                     Err(ChatError::Backend {
                         reason: "the model gave no answer".to_owned(),
                     })
                 })
             })
             .collect())
+    }
+
+    /// What the cache has of the open calls, which the run's store has from then on; and what it has not.
+    fn ask_cache(
+        &self,
+        requests: &[Request],
+        keys: &[CallKey],
+        open: Vec<usize>,
+    ) -> Result<(Vec<Found>, Vec<usize>), StoreError> {
+        let Some(cache) = &self.cache else {
+            return Ok((Vec::new(), open));
+        };
+        let (mut cached, mut lacking) = (Vec::new(), Vec::new());
+        for i in open {
+            match cache.reply(&keys[i])? {
+                Some(reply) => cached.push((i, reply)),
+                None => lacking.push(i),
+            }
+        }
+        if !cached.is_empty() {
+            let name = &self.identity().name;
+            let calls: Vec<_> = cached
+                .iter()
+                .map(|(i, reply)| (keys[*i].clone(), &requests[*i], reply))
+                .collect();
+            let entries = calls
+                .iter()
+                .map(|(_, request, reply)| Entry::answered(name, request, reply, Served::Cache))
+                .collect();
+            // Nothing is lost if this is not committed, so nobody waits for it: the cache has it.
+            drop(self.store.recording(name, &calls, entries)?);
+            self.meter.reused(cached.len());
+        }
+        Ok((cached, lacking))
+    }
+
+    /// Asks the model; what it answers is committed.
+    async fn ask_model(
+        &self,
+        requests: &[Request],
+        keys: &[CallKey],
+        open: &[usize],
+    ) -> Result<Vec<Result<Reply, ChatError>>, StoreError> {
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut replies = self
+            .model
+            .reply_all(open.iter().map(|&i| requests[i].clone()).collect())
+            .await;
+        let done: Vec<(CallKey, &Request, &Reply)> = open
+            .iter()
+            .zip(&replies)
+            .filter_map(|(&i, reply)| reply.as_ref().ok().map(|reply| (keys[i].clone(), &requests[i], reply)))
+            .collect();
+        let name = &self.identity().name;
+        let entries = match self.model.metering() {
+            Metering::Attempts => Vec::new(),
+            Metering::Replies => done
+                .iter()
+                .map(|(_, request, reply)| Entry::answered(name, request, reply, Served::Model))
+                .collect(),
+        };
+        if let Some(cache) = &self.cache {
+            cache.add(name, &done)?;
+        }
+        let texts: Vec<&Reply> = done.iter().map(|(_, _, reply)| *reply).collect();
+        self.meter.asked(&texts, open.len() - texts.len());
+        let kept = self.store.recording(name, &done, entries)?;
+        let kept = kept.await?;
+        // Another pair may have asked the same in the meantime; its reply is the one that was kept, and so the one to use.
+        let answered: Vec<usize> = (0..replies.len()).filter(|&nth| replies[nth].is_ok()).collect();
+        for (nth, _) in answered.into_iter().zip(kept).filter(|(_, kept)| !kept) {
+            if let Some(first) = self.store.reply(&keys[open[nth]])? {
+                replies[nth] = Ok(first);
+            }
+        }
+        Ok(replies)
     }
 }
 
@@ -102,6 +166,10 @@ impl ChatModel for Recorded {
 
     fn steering(&self) -> Steering {
         self.model.steering()
+    }
+
+    fn metering(&self) -> Metering {
+        self.model.metering()
     }
 
     fn fit(&self, request: &Request) -> Option<Fit> {

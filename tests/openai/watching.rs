@@ -1,8 +1,11 @@
 //! Ledgers and budgets see every attempt.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 
-use widedeep::chat::openai::{Attempt, AttemptResult, Change, Outcome, Watch};
+use futures::future::BoxFuture;
+
+use widedeep::chat::openai::{Attempt, AttemptResult, Change, Outcome, Permit, Watch};
 use widedeep::chat::{ChatError, ChatModel, OpenAiModel, Usage};
 
 use super::server::{FaultServer, Reaction, error, json_answer, reply};
@@ -18,18 +21,20 @@ struct Seen {
 }
 
 impl Watch for Seen {
-    fn before(&self, attempt: &Attempt) -> Result<(), ChatError> {
+    fn before<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<Permit, ChatError>> {
         assert!(attempt.expected_tokens >= 16);
+        assert!(attempt.most.prompt + attempt.most.completion >= attempt.expected_tokens);
         let made = self.attempts.lock().unwrap().len();
-        match self.allowed {
+        Box::pin(ready(match self.allowed {
             Some(allowed) if made >= allowed => Err(ChatError::Backend {
                 reason: "the budget is spent".into(),
             }),
-            _ => Ok(()),
-        }
+            _ => Ok(Permit(i64::try_from(made).unwrap())),
+        }))
     }
 
-    fn after(&self, attempt: &Attempt, outcome: &Outcome) {
+    fn after(&self, attempt: &Attempt, permit: Permit, outcome: &Outcome) {
+        assert_eq!(permit.0, i64::try_from(self.attempts.lock().unwrap().len()).unwrap());
         self.attempts
             .lock()
             .unwrap()

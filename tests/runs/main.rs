@@ -20,7 +20,7 @@ use widedeep::chat::{ChatError, ChatModel};
 use widedeep::network::{Network, shipped};
 use widedeep::pair::{Label, Pair, Selection, Taxonomy};
 use widedeep::prompt::Prompts;
-use widedeep::run::{DataSource, Event, Judge, JudgeError, Judged, Limits, RunConfig, Store, judge};
+use widedeep::run::{DataSource, Desk, Event, Judge, JudgeError, Judged, Limits, RunConfig, Store, judge};
 
 use support::scripted::{Kind, Scripted, judged, kind, roles, user};
 
@@ -132,7 +132,17 @@ fn judge_all(
     listen: &mut (dyn FnMut(&Event<'_>) + Send),
 ) -> Result<(), JudgeError> {
     let models: BTreeMap<String, Arc<dyn ChatModel>> = [("scripted".to_owned(), model)].into();
-    block_on(judge(store, &models, &PROMPTS, &TAXONOMY, limits, stop, listen))
+    let meter = Arc::default();
+    let desk = Desk {
+        store,
+        models: &models,
+        prompts: &PROMPTS,
+        taxonomy: &TAXONOMY,
+        meter: &meter,
+        cache: None,
+        limits,
+    };
+    block_on(judge(&desk, stop, listen))
 }
 
 /// What a run decided, without the clock.

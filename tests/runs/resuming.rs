@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 use widedeep::chat::{CallKey, ChatError, ChatModel, Fit, Identity, Reply, Request, Steering};
 use widedeep::pair::Label;
-use widedeep::run::{Baseline, Event, Judge, JudgeError, Limits, RunConfig, Store, judge};
+use widedeep::run::{Baseline, Desk, Event, Judge, JudgeError, Limits, RunConfig, Store, judge};
 
 use super::support::scripted::Scripted;
 use super::{ONE_AT_A_TIME, PROMPTS, TAXONOMY, config, judge_all, network, pairs, run, scripted, timeless, widedeep};
@@ -100,14 +100,9 @@ fn listeners_hear_the_start_and_every_finished_pair_with_its_counts() {
         &mut |event| {
             heard.push(match event {
                 Event::Started { pairs, finished } => format!("{pairs} pairs, {} finished", finished.len()),
-                Event::Finished {
-                    judged,
-                    calls,
-                    replayed,
-                    tokens,
-                } => format!(
-                    "pair {}: {calls} calls, {replayed} replayed, {tokens} tokens",
-                    judged.pair.index
+                Event::Finished { judged, tally } => format!(
+                    "pair {}: {} calls, {} replayed, {} tokens",
+                    judged.pair.index, tally.asked, tally.replayed, tally.tokens
                 ),
             });
         },
@@ -216,8 +211,16 @@ fn a_model_that_was_not_loaded_is_named_before_anything_is_asked() {
     let none = BTreeMap::new();
     let stop = CancellationToken::new();
     let mut deaf = |_: &Event<'_>| {};
-    let judged = judge(&store, &none, &PROMPTS, &TAXONOMY, ONE_AT_A_TIME, &stop, &mut deaf);
-    insta::assert_snapshot!(block_on(judged).unwrap_err(), @"the run judges with the model `scripted`, which is not at hand: load it under this name");
+    let desk = Desk {
+        store: &store,
+        models: &none,
+        prompts: &PROMPTS,
+        taxonomy: &TAXONOMY,
+        meter: &Arc::default(),
+        cache: None,
+        limits: ONE_AT_A_TIME,
+    };
+    insta::assert_snapshot!(block_on(judge(&desk, &stop, &mut deaf)).unwrap_err(), @"the run judges with the model `scripted`, which is not at hand: load it under this name");
 
     let mixed = widedeep::network::Network::parse(
         "name = \"mixed\"\nsummary = \"two models\"\n[[layers]]\n[[layers.neurons]]\nmodel = \"other\"\n",

@@ -148,7 +148,7 @@ fn a_run_of_a_newer_format_is_refused_and_left_as_it_is() {
     drop(Store::start(folder.path(), &widedeep(), &pairs(1)).unwrap());
     sql(
         folder.path(),
-        "UPDATE meta SET value = 2 WHERE key = 'format'; UPDATE meta SET value = 'other' WHERE key = 'config'; DROP TABLE judged;
+        "UPDATE meta SET value = 3 WHERE key = 'format'; UPDATE meta SET value = 'other' WHERE key = 'config'; DROP TABLE judged;
          PRAGMA wal_checkpoint(TRUNCATE)",
     );
     let before = fs::read(folder.path().join("run.sqlite")).unwrap();
@@ -156,9 +156,9 @@ fn a_run_of_a_newer_format_is_refused_and_left_as_it_is() {
         Store::start(folder.path(), &widedeep(), &pairs(1)).unwrap_err(),
         Store::open(folder.path()).unwrap_err(),
     ] {
-        assert!(matches!(error, StoreError::Newer { found: 2, .. }));
+        assert!(matches!(error, StoreError::Newer { found: 3, .. }));
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message(&error, folder.path()), @"the run in `[folder]` has format 2, this program reads up to 1; use the newer widedeep that wrote it");
+            insta::assert_snapshot!(message(&error, folder.path()), @"the run in `[folder]` has format 3, this program reads up to 2; use the newer widedeep that wrote it");
         }
     }
     assert_eq!(fs::read(folder.path().join("run.sqlite")).unwrap(), before);
@@ -191,7 +191,7 @@ fn something_else_than_a_store_is_refused() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("run.sqlite"), "name,score\n".repeat(1000)).unwrap();
     let error = Store::start(folder.path(), &widedeep(), &pairs(1)).unwrap_err();
-    insta::assert_snapshot!(message(&error, folder.path()), @"failed to read the run's store `[folder]/run.sqlite`: file is not a database");
+    insta::assert_snapshot!(message(&error, folder.path()), @"failed to read the store `[folder]/run.sqlite`: file is not a database");
     assert!(Store::open(folder.path()).is_err());
 
     let file = folder.path().join("file");
@@ -212,7 +212,7 @@ fn damaged_values_are_named() {
         evaluation: None,
     };
     store.finish(&judged).unwrap();
-    sql(folder.path(), "UPDATE judged SET judged = '{\"pair\"'");
+    sql(folder.path(), "UPDATE judged SET judged = '{\"made\"'");
     let error = store.judged().unwrap_err();
     insta::assert_snapshot!(message(&error, folder.path()), @"the run's store `[folder]/run.sqlite` is damaged: verdict of pair 3 cannot be read: EOF while parsing an object at line 1 column 7");
     sql(folder.path(), "UPDATE pairs SET pair = '{}' WHERE idx = 13");

@@ -44,14 +44,14 @@ use self::limits::RateLimits;
 use self::request::{Form, Question};
 use self::retry::{Call, CallError, Caller};
 use self::transport::Transport;
-use super::{ChatError, ChatModel, Fit, Identity, Reply, ReplyPlan, Request, Steering, Usage};
+use super::{ChatError, ChatModel, Fit, Identity, Metering, Reply, ReplyPlan, Request, Steering, Usage};
 
 pub use self::adaptive::{Cause, Change};
 pub use self::config::{BaseUrl, Endpoint, Features, Limits, OPENAI, OPENAI_KEY, Outage, Patience, Timeouts};
 pub use self::error::SetupError;
 pub use self::key::{Key, KeySource};
 pub use self::probe::{Capabilities, LengthField, Parameter};
-pub use self::watch::{Attempt, AttemptResult, Outcome, Unwatched, Watch};
+pub use self::watch::{Attempt, AttemptResult, Outcome, Permit, Unwatched, Watch};
 
 /// Samples asked for in one request, at most.
 const MAX_SAMPLES: usize = 16;
@@ -173,6 +173,10 @@ impl ChatModel for OpenAiModel {
         Steering::FreeText
     }
 
+    fn metering(&self) -> Metering {
+        Metering::Attempts
+    }
+
     /// Counts three bytes as a token, which is more than texts have on average: the tokeniser is the server's. `None` unless the size of the
     /// context is configured.
     fn fit(&self, request: &Request) -> Option<Fit> {
@@ -259,6 +263,7 @@ impl Inner {
         let call = Call {
             body: &body,
             expected_tokens: question.expected_tokens(),
+            most_completion: (max_tokens * samples) as u64,
             samples,
             origin: Some(request.origin),
             attempts: self.endpoint.patience.attempts,

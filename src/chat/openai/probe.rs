@@ -235,6 +235,7 @@ impl Probe<'_> {
         let call = Call {
             body: &body,
             expected_tokens: question.expected_tokens(),
+            most_completion: (max_tokens * question.samples) as u64,
             samples: question.samples,
             origin: None,
             attempts,

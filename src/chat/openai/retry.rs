@@ -18,6 +18,9 @@ use super::watch::{Attempt, AttemptResult, Outcome};
 use super::{Patience, Watch};
 use crate::chat::{ChatError, Origin, ReplyFault, Usage};
 
+/// What a chat template may add to a prompt beyond what is sent: role marks, and a system message of the server's own.
+const UNSEEN_TOKENS: usize = 512;
+
 /// Everything that the calls of one endpoint share.
 pub(super) struct Caller {
     pub(super) transport: Transport,
@@ -36,6 +39,8 @@ pub(super) struct Caller {
 pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) expected_tokens: u64,
+    /// Tokens of all replies at most.
+    pub(super) most_completion: u64,
     pub(super) samples: usize,
     pub(super) origin: Option<Origin>,
     /// Attempts that may fail.
@@ -95,6 +100,11 @@ impl Caller {
                 origin: call.origin,
                 samples: call.samples,
                 expected_tokens: call.expected_tokens,
+                most: Usage {
+                    prompt: (call.body.len() + UNSEEN_TOKENS) as u64,
+                    cached_prompt: 0,
+                    completion: call.most_completion,
+                },
             };
             let (result, used) = self.attempt(&attempt, call).await.map_err(CallError::stopped)?;
             usage += used.unwrap_or_default();
@@ -160,7 +170,7 @@ impl Caller {
         let Some((mut place, admission)) = place else {
             return Err(self.facts.down("no reason known"));
         };
-        self.watch.before(attempt)?;
+        let permit = self.watch.before(attempt).await?;
         place.depart();
         let start = Instant::now();
         let result = self.transport.attempt(call.body, call.samples).await;
@@ -179,7 +189,7 @@ impl Caller {
             usage,
             took: start.elapsed(),
         };
-        self.watch.after(attempt, &outcome);
+        self.watch.after(attempt, permit, &outcome);
         if let Some(change) = signal.and_then(|signal| place.learn(signal)) {
             tracing::debug!(?change, "concurrency");
             self.watch.concurrency(&change);

@@ -1,21 +1,25 @@
 //! Every attempt, told to whoever wants to know: ledgers, progress, budgets.
 
+use std::future::ready;
 use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use super::Change;
 use crate::chat::{ChatError, Origin, Usage};
 
 /// A listener to what happens between this program and an endpoint.
 pub trait Watch: Send + Sync {
-    /// Before an attempt is sent. An error keeps it from being sent and becomes the call's own: this is how a budget ends a run.
-    fn before(&self, attempt: &Attempt) -> Result<(), ChatError> {
+    /// Before an attempt is sent; it is sent when the future has ended. An error keeps it from being sent and becomes the call's own: this is
+    /// how a budget ends a run. Whoever waits here holds a place among the requests under way.
+    fn before<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<Permit, ChatError>> {
         let _ = attempt;
-        Ok(())
+        Box::pin(ready(Ok(Permit(0))))
     }
 
-    /// After an attempt that was sent, whatever came of it.
-    fn after(&self, attempt: &Attempt, outcome: &Outcome) {
-        let _ = (attempt, outcome);
+    /// After an attempt that was sent, whatever came of it, with what [`Watch::before`] gave. An attempt that is dropped half-way is not told.
+    fn after(&self, attempt: &Attempt, permit: Permit, outcome: &Outcome) {
+        let _ = (attempt, permit, outcome);
     }
 
     /// When the number of requests that may be under way at once changes.
@@ -23,6 +27,10 @@ pub trait Watch: Send + Sync {
         let _ = change;
     }
 }
+
+/// What an attempt was sent with: a number that means something to the listener only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permit(pub i64);
 
 /// Nobody listens.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +51,8 @@ pub struct Attempt {
     pub samples: usize,
     /// Tokens that may be billed, roughly: those of the prompt by its length, and all that the replies may have.
     pub expected_tokens: u64,
+    /// The most that may be billed: a token has at least one byte, and no reply is longer than it may be.
+    pub most: Usage,
 }
 
 /// What came of an attempt.
@@ -56,6 +66,34 @@ pub struct Outcome {
     pub usage: Option<Usage>,
     /// Time from sending to the end of the answer.
     pub took: Duration,
+}
+
+impl AttemptResult {
+    const ALL: [Self; 6] = [
+        Self::Answered,
+        Self::TooManyRequests,
+        Self::ServerError,
+        Self::NoAnswer,
+        Self::Rejected,
+        Self::Unusable,
+    ];
+
+    /// As it is written down.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::TooManyRequests => "too-many-requests",
+            Self::ServerError => "server-error",
+            Self::NoAnswer => "no-answer",
+            Self::Rejected => "rejected",
+            Self::Unusable => "unusable",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.name() == name)
+    }
 }
 
 /// What came of an attempt, in a word.

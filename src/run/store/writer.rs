@@ -1,0 +1,164 @@
+//! The one thread that writes: everything that waits for it goes into one commit.
+//!
+//! A commit waits for the disk, which takes milliseconds, while what it holds takes microseconds. So pairs that run at the same time share
+//! their commits, and whoever waits for one waits without holding up a thread.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures::channel::oneshot;
+use rusqlite::{Connection, Transaction, params};
+
+use super::error::{StoreError, path_error, sqlite};
+
+/// Writes that share a commit at most.
+const MOST: usize = 512;
+/// How often the session's time is written down.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
+type Work = dyn FnMut(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send;
+
+/// Something to write, and whom to tell when it is committed.
+struct Task {
+    work: Box<Work>,
+    done: oneshot::Sender<Result<(), rusqlite::Error>>,
+}
+
+/// The hand that the rest of the program writes with.
+#[derive(Debug)]
+pub(super) struct Writer {
+    tasks: Option<Sender<Task>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread, and a session in the run's store.
+    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        let session = Session::begin(&connection).map_err(sqlite("write", path))?;
+        let (tasks, inbox) = channel();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || work_off(connection, session, &inbox))
+            .map_err(|error| path_error("start the writer of", path, &error))?;
+        Ok(Self {
+            tasks: Some(tasks),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands something over; the future ends when it is committed. It is written even if nobody waits. The work may be done a second time,
+    /// when what shared its commit failed.
+    pub(super) fn write<T, F>(&self, mut work: F) -> impl Future<Output = Result<T, rusqlite::Error>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnMut(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let (done, told) = oneshot::channel();
+        let result = Arc::new(Mutex::new(None));
+        let task = Task {
+            work: Box::new({
+                let result = Arc::clone(&result);
+                move |transaction| {
+                    let value = work(transaction)?;
+                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                    Ok(())
+                }
+            }),
+            done,
+        };
+        // Should the thread have ended, the task is dropped, and with it the other end of `told`.
+        let _ = self.tasks.as_ref().map(|tasks| tasks.send(task));
+        async move {
+            told.await.unwrap_or(Err(rusqlite::Error::UnwindingPanic))?;
+            let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+            value.ok_or(rusqlite::Error::UnwindingPanic)
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until everything is written.
+    fn drop(&mut self) {
+        self.tasks = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer ended in a panic");
+        }
+    }
+}
+
+/// One process at work on a run.
+struct Session {
+    id: i64,
+    begun: Instant,
+    noted: Instant,
+}
+
+impl Session {
+    fn begin(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        connection.execute(
+            "INSERT INTO sessions (started_ms, seconds) VALUES (?1, 0)",
+            params![i64::try_from(since.as_millis()).unwrap_or(i64::MAX)],
+        )?;
+        let now = Instant::now();
+        Ok(Self {
+            id: connection.last_insert_rowid(),
+            begun: now,
+            noted: now,
+        })
+    }
+
+    /// Writes down how long the session has lasted, so that a killed process's time is not lost.
+    fn note(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        self.noted = Instant::now();
+        connection
+            .prepare_cached("UPDATE sessions SET seconds = ?1 WHERE id = ?2")?
+            .execute(params![self.begun.elapsed().as_secs_f64(), self.id])?;
+        Ok(())
+    }
+}
+
+fn work_off(mut connection: Connection, mut session: Session, inbox: &Receiver<Task>) {
+    while let Ok(first) = inbox.recv() {
+        let mut tasks = vec![first];
+        while tasks.len() < MOST
+            && let Ok(task) = inbox.try_recv()
+        {
+            tasks.push(task);
+        }
+        if commit(&mut connection, &mut session, &mut tasks).is_ok() {
+            for task in tasks {
+                // Nobody may be waiting any more.
+                let _ = task.done.send(Ok(()));
+            }
+        } else {
+            // One by one, so that each is told of its own failure and none suffers from another's.
+            for mut task in tasks {
+                let result = commit(&mut connection, &mut session, std::slice::from_mut(&mut task));
+                if let Err(error) = &result {
+                    tracing::debug!(%error, "a write failed");
+                }
+                let _ = task.done.send(result);
+            }
+        }
+    }
+    if let Err(error) = session.note(&connection) {
+        tracing::debug!(%error, "the session's end is not noted");
+    }
+}
+
+fn commit(connection: &mut Connection, session: &mut Session, tasks: &mut [Task]) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction()?;
+    for task in tasks {
+        (task.work)(&transaction)?;
+    }
+    if session.noted.elapsed() >= CLOCK_EVERY {
+        session.note(&transaction)?;
+    }
+    transaction.commit()
+}

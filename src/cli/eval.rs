@@ -97,7 +97,7 @@ pub(crate) struct Arguments {
 
 /// A judge as the command line names it, before its models are loaded.
 enum Wanted {
-    Network(Network),
+    Network(Box<Network>),
     Baseline(Baseline),
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let identity = model.identity().clone();
             models.insert(identity.name.clone(), model);
             Judge::Network {
-                network,
+                network: *network,
                 model: identity,
                 named,
             }
@@ -269,7 +269,7 @@ fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {
         },
     };
     Network::parse(&text, &origin, &arguments.overrides)
-        .map(Wanted::Network)
+        .map(|network| Wanted::Network(Box::new(network)))
         .map_err(input)
 }
 

@@ -160,6 +160,10 @@ mod tests {
         }
     }
 
+    fn is_by_test(stopped: Option<Stopped>) -> bool {
+        matches!(stopped, Some(Stopped::Sequential { .. }))
+    }
+
     fn ballots() -> impl Strategy<Value = Vec<Ballot>> {
         let vote = prop_oneof![
             1 => Just(None),
@@ -187,7 +191,7 @@ mod tests {
         fn without_accepted_error_the_majority_is_that_of_the_full_width(votes in ballots()) {
             let exact = Sequential { error: 0.0, ..Sequential::default() };
             let stopped = one_at_a_time(exact, &votes);
-            prop_assert!(!matches!(stopped, Some(Stopped::Sequential { .. })));
+            prop_assert!(!is_by_test(stopped));
             let heard = &votes[..asked(stopped, votes.len())];
             prop_assert_eq!(count(heard).plurality(), count(&votes).plurality());
         }
@@ -196,7 +200,7 @@ mod tests {
         fn up_to_five_neurons_are_never_decided_by_the_test_alone(votes in ballots()) {
             prop_assume!(votes.len() <= 5);
             let stopped = one_at_a_time(Sequential::default(), &votes);
-            prop_assert!(!matches!(stopped, Some(Stopped::Sequential { .. })));
+            prop_assert!(!is_by_test(stopped));
         }
 
         #[test]

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -14,7 +13,7 @@ use widedeep::network::aggregate::{Cell, Decision, aggregate};
 use widedeep::network::spec::{Sequential, Stop};
 use widedeep::network::{Evaluation, Network, Opinion, Stopped};
 use widedeep::pair::{Label, Order, Pair, Selection};
-use widedeep::run::{DataSource, Judge, Recorded, RunConfig, Store};
+use widedeep::run::{DataSource, Judge, Meter, Recorded, RunConfig, Store};
 
 use super::support::scripted::{Kind, Scripted, judged, kind, order, roles, text, user};
 use super::{evaluate, evaluate_with, network, pair, shipped, too_long};
@@ -137,12 +136,13 @@ fn a_missing_opinion_prevents_unanimity_also_where_it_counts_as_zero() {
         assert_eq!(evaluation.opinions.iter().filter(|it| it.missing.is_some()).count(), 1);
         assert_eq!(evaluation.stopped, None, "{failure}");
     }
-    let cut = Scripted::free(
-        move |asked| match silent(asked.request.origin.neuron, order(asked.request, &pair())) {
-            true => Err(too_long()),
-            false => Ok(judged(asked.request, "So.", 5, 5)),
-        },
-    );
+    let cut = Scripted::free(move |asked| {
+        if silent(asked.request.origin.neuron, order(asked.request, &pair())) {
+            Err(too_long())
+        } else {
+            Ok(judged(asked.request, "So.", 5, 5))
+        }
+    });
     assert_eq!(evaluate(&unanimous("", 2), &cut.shared()).stopped, None);
 }
 
@@ -151,10 +151,8 @@ fn every_sample_counts() {
     let model = Scripted::free(|asked| {
         let odd = asked.request.origin.stage == 1 && asked.place == 6;
         let one_first = order(asked.request, &pair()) == Order::Forward;
-        Ok(match one_first != odd {
-            true => judged(asked.request, "So.", 8, 3),
-            false => judged(asked.request, "So.", 3, 8),
-        })
+        let (one, two) = if one_first == odd { (3, 8) } else { (8, 3) };
+        Ok(judged(asked.request, "So.", one, two))
     })
     .shared();
     let network = unanimous("calls = { samples = 2 }\nsampling = { temperature = 1.0 }", 2);
@@ -189,9 +187,8 @@ fn sequential(width: usize, body: &str) -> Network {
 fn voting(votes: &'static str) -> Arc<Scripted> {
     scoring(move |_, neuron, shown| match votes.as_bytes()[neuron as usize] {
         b'1' => Some((8, 3)),
-        b'2' => Some((3, 8)),
         b'c' if shown == Order::Forward => Some((8, 3)),
-        b'c' => Some((3, 8)),
+        b'2' | b'c' => Some((3, 8)),
         b't' => Some((6, 6)),
         _ => None,
     })
@@ -381,14 +378,14 @@ fn the_arbitrary_model_stops_and_goes_on_often_enough_to_test_something() {
 
 /// The number of requests that reach the model when the store already has what it has.
 fn asked_anew(network: &Network, model: &Arc<Scripted>, store: &Arc<Store>) -> u64 {
-    let tally = Arc::default();
+    let meter = Arc::new(Meter::default());
     let recorded = Recorded::new(
         Arc::clone(model) as Arc<dyn ChatModel>,
         Arc::clone(store),
-        Arc::clone(&tally),
+        Arc::clone(&meter),
     );
     evaluate_with(network, &pair(), Arc::new(recorded), BTreeMap::new(), 7).unwrap();
-    tally.asked.load(Relaxed)
+    meter.tally().asked
 }
 
 fn store(folder: &std::path::Path, network: &Network, model: &Scripted, pair: Pair) -> Arc<Store> {

@@ -131,6 +131,12 @@ pub enum ChatError {
         /// The reason given.
         reason: String,
     },
+    /// A limit on what the run may cost kept the call from being made, so the run stops.
+    #[error("{reason}")]
+    OverBudget {
+        /// Which limit, and how to go on.
+        reason: String,
+    },
     /// The backend failed: its state says nothing about the request, so the run stops instead of counting a missing opinion.
     #[error("{reason}")]
     Backend {
@@ -142,7 +148,7 @@ pub enum ChatError {
 impl ChatError {
     /// Whether other calls will fail as well, so that going on makes no sense.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, ChatError::Backend { .. })
+        matches!(self, ChatError::Backend { .. } | ChatError::OverBudget { .. })
     }
 
     /// What is wrong with a model that broke the contract of [`ChatModel::reply_all`]: nobody can tell which request has no answer.

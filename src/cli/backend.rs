@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use widedeep::chat::openai::{BaseUrl, Capabilities, Endpoint, Features, KeySource, OPENAI, OPENAI_KEY};
-use widedeep::chat::{ChatModel, LocalModel, OpenAiModel};
+use widedeep::chat::{ChatModel, Identity, LocalModel, OpenAiModel};
 use widedeep::fetch::{self, Home};
 use widedeep::llama::{EngineConfig, EngineError, KvType, Threads};
 use widedeep::run::Meter;
@@ -71,6 +71,14 @@ pub(crate) struct Backend {
     api_timeout: Option<NonZeroU32>,
 }
 
+/// A model as it is known before anything is asked of it.
+pub(crate) enum Prepared {
+    /// Loaded into this process.
+    Local(Arc<LocalModel>),
+    /// A model behind an API.
+    Endpoint(Box<Endpoint>, Identity),
+}
+
 /// A model that answers.
 pub(crate) struct Loaded {
     pub(crate) model: Arc<dyn ChatModel>,
@@ -78,21 +86,52 @@ pub(crate) struct Loaded {
     pub(crate) can: Option<Capabilities>,
 }
 
-impl Backend {
-    /// The model of these words. Its attempts are told to `meter`; endpoints in `known` are not probed again.
-    pub(crate) async fn load(
+impl Prepared {
+    pub(crate) fn identity(&self) -> &Identity {
+        match self {
+            Prepared::Local(model) => model.identity(),
+            Prepared::Endpoint(_, identity) => identity,
+        }
+    }
+
+    /// Connects to the endpoint, if it is one. Its attempts are told to `meter`; endpoints in `known` are not probed again.
+    pub(crate) async fn connect(
         &self,
-        words: &str,
         meter: &Arc<Meter>,
         known: &[(String, Capabilities)],
     ) -> Result<Loaded, Failure> {
+        let (endpoint, identity) = match self {
+            Prepared::Local(model) => {
+                return Ok(Loaded {
+                    model: Arc::clone(model) as Arc<dyn ChatModel>,
+                    can: None,
+                });
+            }
+            Prepared::Endpoint(endpoint, identity) => (endpoint, identity),
+        };
+        let mut endpoint = Endpoint::clone(endpoint);
+        if let Some((_, can)) = known.iter().find(|(name, _)| *name == identity.name) {
+            endpoint.features = Features::Known(can.clone());
+        }
+        let model = OpenAiModel::connect_watched(endpoint, meter.watch(&identity.name));
+        let model = model.await.map_err(failed)?;
+        Ok(Loaded {
+            can: Some(model.capabilities().clone()),
+            model: Arc::new(model),
+        })
+    }
+}
+
+impl Backend {
+    /// The model of these words.
+    pub(crate) fn prepare(&self, words: &str) -> Result<Prepared, Failure> {
         match words.strip_prefix(API) {
-            Some(name) => self.connect(name, meter, known).await,
+            Some(name) => self.endpoint(name),
             None => self.local(words),
         }
     }
 
-    fn local(&self, name: &str) -> Result<Loaded, Failure> {
+    fn local(&self, name: &str) -> Result<Prepared, Failure> {
         let path = fetch::resolve_model(name).map_err(input)?;
         let config = EngineConfig {
             context: self.context.map(NonZeroUsize::get),
@@ -108,18 +147,10 @@ impl Backend {
             EngineError::Model(_) => input(error),
             other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
         })?;
-        Ok(Loaded {
-            model: Arc::new(model),
-            can: None,
-        })
+        Ok(Prepared::Local(Arc::new(model)))
     }
 
-    async fn connect(
-        &self,
-        name: &str,
-        meter: &Arc<Meter>,
-        known: &[(String, Capabilities)],
-    ) -> Result<Loaded, Failure> {
+    fn endpoint(&self, name: &str) -> Result<Prepared, Failure> {
         // Names may hold an `@` of their own; a URL begins with its scheme.
         let (name, url) = match name.find("@http") {
             Some(at) => (&name[..at], &name[at + 1..]),
@@ -144,16 +175,11 @@ impl Backend {
             endpoint.timeouts.whole = Duration::from_secs(seconds.get().into());
             endpoint.timeouts.first_byte = endpoint.timeouts.first_byte.min(endpoint.timeouts.whole);
         }
-        let place = endpoint.name();
-        if let Some((_, can)) = known.iter().find(|(name, _)| *name == place) {
-            endpoint.features = Features::Known(can.clone());
-        }
-        let model = OpenAiModel::connect_watched(endpoint, meter.watch(&place));
-        let model = model.await.map_err(failed)?;
-        Ok(Loaded {
-            can: Some(model.capabilities().clone()),
-            model: Arc::new(model),
-        })
+        let identity = Identity {
+            name: endpoint.name(),
+            digest: String::new(),
+        };
+        Ok(Prepared::Endpoint(Box::new(endpoint), identity))
     }
 
     fn key(&self, endpoint: &Endpoint) -> KeySource {

@@ -1,23 +1,17 @@
 //! `widedeep eval`: judge pairs with a network.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::backend::Backend;
-use super::progress::Progress;
-use super::{Failure, failed, files, input, networks, note, runtime, say, width};
-use widedeep::chat::ChatModel;
-use widedeep::network::{Network, shipped};
-use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
-use widedeep::prompt::Prompts;
+use super::money::{BudgetFlags, TariffFlags};
+use super::session::{self, DataFlags, Models, Terms, Wanted, store_failure};
+use super::{Failure, dry_run, failed, files, input, note, runtime, say, width};
+use widedeep::cost::Tariff;
+use widedeep::pair::Taxonomy;
 use widedeep::report;
-use widedeep::run::{
-    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Judged, Limits, Meter, RunConfig, Store, StoreError,
-};
+use widedeep::run::{CallCache, RunConfig, Store};
 
 /// Judge pairs with a network and say how well the verdicts agree with the human labels
 ///
@@ -35,8 +29,8 @@ use widedeep::run::{
 Columns of a CSV or JSONL file: query, response1, response2; optional: label (model1, model2 or tie; also 1, 2, a, b), dataset, id.
 LLMEval2, FairEval (its folder), JudgeBench and LLMBar are read as published.")]
 pub(crate) struct Arguments {
-    /// File or folder of pairs, or `demo` for a dozen pairs that come with the program
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataFlags,
 
     /// Network: the name of a shipped one (`widedeep networks list`), the path of a TOML file, or a baseline that needs no model (`longer`,
     /// `always-model1`)
@@ -47,12 +41,17 @@ pub(crate) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    #[command(flatten)]
-    backend: Backend,
-
     /// Folder for the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+
+    /// Seed of every random choice: sampling of pairs, of tokens, bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// Pairs judged at the same time. With 1 and the same --threads, a run on the same machine repeats exactly; more may be faster
+    #[arg(long, default_value = "1", value_name = "N")]
+    concurrency: NonZeroUsize,
 
     /// File with replies that runs share: a call that any of them has made is not made again. It is made where there is none
     #[arg(long, value_name = "FILE")]
@@ -66,47 +65,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     retry_missing: bool,
 
-    /// Format of the data: llmeval2, faireval, judgebench, llmbar, jsonl or csv [default: told from the content]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    #[command(flatten)]
+    backend: Backend,
 
-    /// Go on over malformed entries; they are counted and shown
-    #[arg(long)]
-    skip_bad: bool,
+    #[command(flatten)]
+    tariff: TariffFlags,
 
-    /// Take only this dataset; may be repeated
-    #[arg(long = "dataset", value_name = "NAME")]
-    datasets: Vec<String>,
-
-    /// Take a random sample of N pairs, stratified by dataset and label
-    #[arg(long, value_name = "N")]
-    sample: Option<usize>,
-
-    /// Take the first N pairs (of what the options above left)
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-
-    /// Seed of every random choice: sampling of pairs, of tokens, bootstrap
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-
-    /// Folder with prompt texts of your own (`families/*.toml`, `layouts/*.toml`), which replace the built-in ones of the same name
-    #[arg(long, value_name = "DIR")]
-    prompts: Option<PathBuf>,
-
-    /// File that maps datasets to prompt families, task types and abilities, instead of the built-in one
-    #[arg(long, value_name = "FILE")]
-    taxonomy: Option<PathBuf>,
-
-    /// Pairs judged at the same time. With 1 and the same --threads, a run on the same machine repeats exactly; more may be faster
-    #[arg(long, default_value = "1", value_name = "N")]
-    concurrency: NonZeroUsize,
-}
-
-/// A judge as the command line names it, before its models are loaded.
-enum Wanted {
-    Network(Box<Network>),
-    Baseline(Baseline),
+    #[command(flatten)]
+    budget: BudgetFlags,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -116,145 +82,68 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             arguments.out.display()
         )));
     }
-    let wanted = judge_named(arguments)?;
-    let dataset = read(arguments)?;
-    let taxonomy = match &arguments.taxonomy {
-        Some(path) => Taxonomy::load(path).map_err(input)?,
-        None => Taxonomy::embedded(),
-    };
-    let prompts = match &arguments.prompts {
-        Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
-        None => Prompts::embedded(),
-    };
-    tell_fallbacks(&dataset, &taxonomy, &wanted);
-    let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
-    let mut endpoints = Vec::new();
-    let meter = Arc::new(Meter::default());
-    let runtime = runtime()?;
-    // A run that goes on asks its endpoints as it did before; that it may be another run is found out below.
-    let known = Store::open(&arguments.out)
-        .and_then(|store| store.capabilities())
-        .unwrap_or_default();
+    let wanted = Wanted::named(&arguments.network, &arguments.overrides)?;
+    let material = arguments.data.read(arguments.seed)?;
+    material.tell_fallbacks(&wanted);
+    let tariff = arguments.tariff.read()?;
     let cache = arguments.cache.as_deref().map(CallCache::open).transpose();
     let cache = cache.map_err(failed)?.map(Arc::new);
-    let judge = match wanted {
-        Wanted::Baseline(baseline) => Judge::Baseline(baseline),
-        Wanted::Network(network) => {
-            let backend = &arguments.backend;
-            let mut named = Vec::new();
-            let mut load = |words: &str| -> Result<Arc<dyn ChatModel>, Failure> {
-                let loaded = runtime.block_on(backend.load(words, &meter, &known))?;
-                if let Some(can) = loaded.can {
-                    endpoints.push((loaded.model.identity().name.clone(), can));
-                }
-                Ok(loaded.model)
-            };
-            for words in network.models() {
-                if !models.contains_key(words) {
-                    models.insert(words.to_owned(), load(words)?);
-                }
-                named.push(models[words].identity().clone());
-            }
-            let model = match models.get(&backend.model) {
-                Some(model) => Arc::clone(model),
-                None => load(&backend.model)?,
-            };
-            let identity = model.identity().clone();
-            models.insert(identity.name.clone(), model);
-            Judge::Network {
-                network: *network,
-                model: identity,
-                named,
-            }
-        }
-    };
+    let mut models = Models::default();
+    let judge = models.judge(wanted, &arguments.backend, &arguments.backend.model)?;
+    let limit = arguments.budget.limit(&judge, &tariff)?;
+    if arguments.budget.dry_run {
+        return dry_run::run(
+            &judge,
+            &material,
+            &arguments.out,
+            arguments.seed,
+            &models,
+            &tariff,
+            limit.as_ref(),
+        );
+    }
     let config = RunConfig {
         widedeep: env!("CARGO_PKG_VERSION").to_owned(),
-        data: DataSource {
-            path: arguments.data.clone(),
-            format: dataset.format.name().to_owned(),
-            blake3: dataset.blake3.clone(),
-            selection: selection(arguments),
-            skipped: dataset.skipped.len(),
-        },
+        data: material.source.clone(),
         judge,
         seed: arguments.seed,
-        prompts: prompts.digest(),
-        taxonomy: taxonomy.digest(),
+        prompts: material.prompts.digest(),
+        taxonomy: material.taxonomy.digest(),
     };
-    let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
-    let store = Arc::new(store);
-    if arguments.retry_missing {
-        let missing = |judged: &Judged| {
-            let opinions = judged.evaluation.iter().flat_map(|evaluation| &evaluation.opinions);
-            opinions.into_iter().any(|opinion| opinion.missing.is_some())
-        };
-        let pairs = store.reopen(&missing).map_err(store_failure)?;
-        note(&format!("judging {pairs} pairs with missing opinions again"));
-    }
-    for (name, can) in &endpoints {
-        store.keep_capabilities(name, can).map_err(store_failure)?;
-    }
-    let desk = Desk {
-        store: &store,
-        models: &models,
-        prompts: &prompts,
-        taxonomy: &taxonomy,
-        meter: &meter,
+    let terms = Terms {
+        concurrency: arguments.concurrency,
         cache: cache.as_ref(),
-        limits: Limits {
-            concurrency: arguments.concurrency.get(),
-        },
+        limit,
+        retry_missing: arguments.retry_missing,
     };
-    judge_all(&runtime, &desk)?;
+    let runtime = runtime()?;
+    let store = session::judge(&runtime, &arguments.out, &config, &material, &mut models, terms)?;
     drop(models);
-    let metrics = finish(&store, &arguments.out, &taxonomy)?;
-    check_missing(&metrics.counts, arguments.max_missing)
+    let metrics = finish(&store, &arguments.out, &material.taxonomy, &tariff)?;
+    say(&report::summary(&metrics.0, width()))?;
+    note(&files(&metrics.1));
+    check_missing(&metrics.0.counts, arguments.max_missing)
 }
 
-fn judge_all(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), Failure> {
-    let stop = CancellationToken::new();
-    let mut progress = Progress::new();
-    let result = runtime.block_on(async {
-        let listener = stop.clone();
-        let watcher = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                listener.cancel();
-            }
-        });
-        let mut listen = |event: &run::Event<'_>| progress.hear(event);
-        let result = run::judge(desk, &stop, &mut listen).await;
-        watcher.abort();
-        result
-    });
-    progress.finish();
-    match result {
-        Ok(()) => Ok(()),
-        Err(JudgeError::Interrupted) => {
-            let (done, total) = progress.counts();
-            Err(Failure::Interrupted(format!(
-                "interrupted: {done} of {total} pairs are done; give the same command again to go on"
-            )))
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// Figures, files and the printed summary of what is in the store.
-fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<report::Metrics, Failure> {
+/// Figures and files of what is in the store.
+pub(crate) fn finish(
+    store: &Store,
+    folder: &Path,
+    taxonomy: &Taxonomy,
+    tariff: &Tariff,
+) -> Result<(report::Metrics, report::Written), Failure> {
     let judged = store.judged().map_err(store_failure)?;
     let total = store.size().map_err(store_failure)?;
-    let metrics = report::Metrics::of(
+    let mut metrics = report::Metrics::of(
         store.config(),
         &judged,
         total,
         taxonomy,
         report::bootstrap(store.config()),
     );
+    metrics.cost = report::cost(store, tariff).map_err(store_failure)?;
     let written = report::export(store, folder, &metrics).map_err(failed)?;
-    say(&report::summary(&metrics, width()))?;
-    note(&files(&written));
-    Ok(metrics)
+    Ok((metrics, written))
 }
 
 /// Fails where too many opinions are missing.
@@ -282,116 +171,4 @@ fn share(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "a share lies between 0 and 1, such as `0.1`".to_owned())
-}
-
-fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {
-    let name = &arguments.network;
-    if let Some(baseline) = Baseline::named(name) {
-        if let Some(text) = arguments.overrides.first() {
-            return Err(input(anyhow::anyhow!(
-                "`--set {text}`: the baseline `{name}` has nothing to set"
-            )));
-        }
-        return Ok(Wanted::Baseline(baseline));
-    }
-    let (text, origin) = match shipped(name) {
-        Some(text) => (text.to_owned(), name.clone()),
-        None => match std::fs::read_to_string(name) {
-            Ok(text) => (text, name.clone()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let baselines = Baseline::ALL.map(Baseline::name).join(", ");
-                let networks = networks::names().join(", ");
-                return Err(input(anyhow::anyhow!(
-                    "there is no network `{name}`: shipped are {networks}, baselines are {baselines}, and no file has this path"
-                )));
-            }
-            Err(error) => {
-                return Err(input(
-                    anyhow::Error::from(error).context(format!("failed to read the network `{name}`")),
-                ));
-            }
-        },
-    };
-    Network::parse(&text, &origin, &arguments.overrides)
-        .map(|network| Wanted::Network(Box::new(network)))
-        .map_err(input)
-}
-
-fn selection(arguments: &Arguments) -> Selection {
-    Selection {
-        datasets: arguments.datasets.clone(),
-        sample: arguments.sample.map(|n| Sample {
-            n,
-            seed: arguments.seed,
-        }),
-        limit: arguments.limit,
-    }
-}
-
-fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
-    let bad = if arguments.skip_bad {
-        BadLines::Skip
-    } else {
-        BadLines::Stop
-    };
-    let mut dataset = if arguments.data == Path::new("demo") && !arguments.data.exists() {
-        if arguments.format.is_some() {
-            return Err(input(anyhow::anyhow!(
-                "`demo` comes with the program and has no format to choose: leave out `--format`"
-            )));
-        }
-        pair::demo()
-    } else {
-        let source = Source {
-            path: arguments.data.clone(),
-            format: arguments.format,
-        };
-        pair::read(&source, bad).map_err(input)?
-    };
-    if !dataset.skipped.is_empty() {
-        note(&format!("skipped {} malformed entries:", dataset.skipped.len()));
-        dataset.skipped.iter().for_each(|bad| note(&format!("  {bad}")));
-    }
-    selection(arguments).apply(&mut dataset.pairs).map_err(input)?;
-    if dataset.pairs.is_empty() {
-        return Err(input(anyhow::anyhow!(
-            "no pair is left to judge in `{}`",
-            arguments.data.display()
-        )));
-    }
-    Ok(dataset)
-}
-
-/// Datasets that the taxonomy does not name are treated as others, and the user should know.
-fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
-    let mut unknown: Vec<&str> = Vec::new();
-    for pair in &dataset.pairs {
-        if taxonomy.family(&pair.dataset).known == Known::Fallback && !unknown.contains(&pair.dataset.as_str()) {
-            unknown.push(&pair.dataset);
-        }
-    }
-    let (noun, are) = match unknown.as_slice() {
-        [] => return,
-        [_] => ("dataset", "is"),
-        _ => ("datasets", "are"),
-    };
-    let names = unknown.iter().map(|name| format!("`{name}`"));
-    let names = names.collect::<Vec<_>>().join(", ");
-    let so = match wanted {
-        Wanted::Network(_) => {
-            let family = taxonomy.default_family();
-            format!("judged with the prompts of the family `{family}`")
-        }
-        Wanted::Baseline(_) => "no task type or ability".to_owned(),
-    };
-    note(&format!(
-        "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
-    ));
-}
-
-fn store_failure(error: StoreError) -> Failure {
-    match error {
-        StoreError::OtherRun { .. } | StoreError::NoRun { .. } | StoreError::Newer { .. } => input(error),
-        other => failed(other),
-    }
 }

@@ -2,11 +2,14 @@
 
 mod backend;
 mod data;
+mod dry_run;
 mod eval;
 mod models;
+mod money;
 mod networks;
 mod progress;
 mod score;
+mod session;
 mod transfer;
 
 use std::io::Write;
@@ -43,6 +46,7 @@ enum Command {
     Eval(Box<eval::Arguments>),
     Score(score::Arguments),
     Networks(networks::Arguments),
+    Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
 }
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
+        Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
     };

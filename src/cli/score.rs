@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::money::TariffFlags;
 use super::{Failure, failed, files, input, note, say, width};
 use widedeep::network::aggregate::{Cell, Margin};
 use widedeep::pair::Taxonomy;
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
 
+    #[command(flatten)]
+    tariff: TariffFlags,
+
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -47,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         cell: arguments.cell,
         tie_margin: arguments.tie_margin,
     };
-    let recomputed = report::recompute(&arguments.run, &taxonomy, how).map_err(|error: RecomputeError| input(error))?;
+    let tariff = arguments.tariff.read()?;
+    let mut recomputed =
+        report::recompute(&arguments.run, &taxonomy, how).map_err(|error: RecomputeError| input(error))?;
+    recomputed.metrics.cost = report::cost(&recomputed.store, &tariff).map_err(failed)?;
     // The files in the folder keep saying what the run itself said.
     let same_groups = recomputed.store.config().taxonomy == taxonomy.digest();
     if arguments.taxonomy.is_none() && !same_groups {

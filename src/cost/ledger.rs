@@ -178,6 +178,24 @@ impl Ledger {
         }
     }
 
+    /// Enters all requests of a line. Requests of no stage, which find out what an endpoint can do, are left out.
+    pub fn enter(&mut self, line: &Line) {
+        let Some(stage) = line.stage else { return };
+        let total = self.stages.entry(stage).or_default();
+        total.requests += line.requests;
+        match line.served {
+            Served::Model => total.billed += line.tokens,
+            Served::Cache => {
+                total.cached += line.requests;
+                total.saved += line.tokens;
+            }
+        }
+        if line.attempt == Attempt::Retry {
+            total.retries += line.requests;
+            total.retried += line.tokens;
+        }
+    }
+
     /// Adds another ledger's sums.
     pub fn merge(&mut self, other: &Self) {
         for (&stage, total) in &other.stages {

@@ -77,6 +77,7 @@ impl Missing {
                 ChatError::Unanswered { .. } => "no answer",
                 ChatError::BadReply { .. } => "answer that is no reply",
                 ChatError::Withheld { .. } => "reply withheld",
+                ChatError::OverBudget { .. } => "over budget",
                 ChatError::Backend { .. } => "backend failed",
             },
         }

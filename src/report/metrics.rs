@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::{
     agreement::{Bootstrap, PositionBias, Summary},
+    cost::Bill,
     network::{
         Evaluation, Opinion,
         aggregate::{Reading, Vote, conflict},
@@ -69,6 +70,9 @@ pub struct Metrics {
     /// Calls, tokens and time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<Stages>,
+    /// What the run cost, as far as it was reckoned ([`cost`](fn@crate::report::cost)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Bill>,
     /// Whether the longer response is preferred.
     pub length: LengthPreference,
     /// How the intervals were drawn.
@@ -146,6 +150,7 @@ impl Metrics {
             stopping: None,
             roles: None,
             stages: None,
+            cost: None,
             length: LengthPreference::of(judged, bootstrap.level),
             bootstrap,
         };

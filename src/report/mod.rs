@@ -20,12 +20,14 @@
 //!
 //! [`Store`]: crate::run::Store
 
+mod cost;
 mod export;
 mod metrics;
 mod recompute;
 mod summary;
 
 pub use self::{
+    cost::cost,
     export::{ExportError, Written, export},
     metrics::{
         CellRow, CellScore, Counts, Discussion, Grid, Group, LayerAgreement, LengthPreference, Metrics, Place,

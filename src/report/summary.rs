@@ -2,6 +2,7 @@
 
 mod agreement;
 mod closing;
+mod cost;
 mod network;
 mod number;
 mod page;
@@ -28,6 +29,7 @@ pub fn summary(metrics: &Metrics, width: u16) -> String {
     stopping::stopping(&mut page, metrics);
     closing::length(&mut page, metrics);
     network::stages(&mut page, metrics);
+    cost::cost(&mut page, metrics);
     closing::counts(&mut page, metrics);
     closing::caveats(&mut page, metrics);
     page.finish()

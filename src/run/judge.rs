@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::StreamExt;
 use futures::stream;
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Baseline, Judge};
 use super::{CallCache, Judged, Meter, Outcome, Recorded, Store, StoreError, Tally};
-use crate::chat::ChatModel;
+use crate::chat::{ChatError, ChatModel};
 use crate::network::aggregate::aggregate;
 use crate::network::{EvaluateError, Network, Panel, Setting, evaluate};
 use crate::pair::{Pair, Taxonomy};
@@ -91,6 +92,15 @@ pub enum JudgeError {
         /// The name in the configuration.
         name: String,
     },
+    /// The run would have cost more than it may.
+    #[error("{reason}")]
+    OverBudget {
+        /// Which limit, and how to go on.
+        reason: String,
+    },
+    /// The pair was not begun, because the run is about to end.
+    #[error("not begun")]
+    Closed,
     /// Somebody asked the run to stop.
     #[error("interrupted")]
     Interrupted,
@@ -168,19 +178,28 @@ async fn by_network(
         prompts: desk.prompts,
         taxonomy: desk.taxonomy,
         panel,
+        closed: AtomicBool::new(false),
     };
     // Pairs are read when their turn comes: memory does not grow with their number.
     let mut verdicts = stream::iter(desk.store.open_pairs()?)
         .map(|index| job.run(index))
         .buffer_unordered(desk.limits.concurrency.max(1));
+    let mut over_budget = None;
     loop {
         let judged = tokio::select! {
             // First, so that a cancelled run does not go on as long as pairs come in.
             biased;
             () = stop.cancelled() => return Err(JudgeError::Interrupted),
             next = verdicts.next() => match next {
+                // What is under way is paid for, so its replies are waited for; nothing else is begun.
+                Some(Err(error @ JudgeError::OverBudget { .. })) => {
+                    job.closed.store(true, Relaxed);
+                    over_budget.get_or_insert(error);
+                    continue;
+                }
+                Some(Err(JudgeError::Closed)) => continue,
                 Some(judged) => judged?,
-                None => return Ok(()),
+                None => return over_budget.map_or(Ok(()), Err),
             },
         };
         let tally = desk.meter.tally();
@@ -194,11 +213,16 @@ struct Job<'a> {
     prompts: &'a Prompts,
     taxonomy: &'a Taxonomy,
     panel: &'a Panel,
+    /// Whether no more pairs are begun.
+    closed: AtomicBool,
 }
 
 impl Job<'_> {
     /// Judges a pair and stores what comes of it.
     async fn run(&self, index: usize) -> Result<Judged, JudgeError> {
+        if self.closed.load(Relaxed) {
+            return Err(JudgeError::Closed);
+        }
         let judged = self.evaluate(self.store.pair(index)?).await?;
         self.store.finishing(std::slice::from_ref(&judged))?.await?;
         Ok(judged)
@@ -219,9 +243,12 @@ impl Job<'_> {
             seed: self.store.config().seed,
         };
         let evaluation = evaluate(&pair, &setting).await;
-        let evaluation = evaluation.map_err(|source| JudgeError::Evaluate {
-            index: pair.index,
-            source,
+        let evaluation = evaluation.map_err(|source| match source {
+            EvaluateError::Chat(ChatError::OverBudget { reason }) => JudgeError::OverBudget { reason },
+            source => JudgeError::Evaluate {
+                index: pair.index,
+                source,
+            },
         })?;
         let votes: Vec<_> = evaluation.opinions.iter().map(crate::network::Opinion::vote).collect();
         let decision = aggregate(&votes, self.network.aggregate.cell, self.network.aggregate.tie_margin);

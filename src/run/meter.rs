@@ -1,18 +1,24 @@
 //! What a run asks of its models: counted, and entered into the ledger.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Entry, Store};
+use futures::future::BoxFuture;
+
+use super::budget::{Budget, Hold};
+use super::{Entry, EntryId, Limit, OverBudget, Store, StoreError};
 use crate::chat::openai::{Attempt, AttemptResult, Change, Outcome, Permit, Watch};
-use crate::chat::{Reply, Request, Usage};
+use crate::chat::{ChatError, Reply, Request, Usage};
 use crate::cost::{Served, Tokens};
 
-/// Counts calls and enters requests. It exists before the run's store does, since an endpoint is probed before the run is known; what it hears
-/// until then is entered when the store is there.
+/// Counts calls, enters requests, and keeps the run within its [`Limit`]. What it hears before it is attached to a store is entered when it is.
 #[derive(Debug, Default)]
 pub struct Meter {
     ledger: Mutex<Ledger>,
+    budget: OnceLock<Budget>,
+    /// Requests under way, with their holds.
+    holds: Mutex<HashMap<EntryId, Hold>>,
     asked: AtomicU64,
     replayed: AtomicU64,
     reused: AtomicU64,
@@ -56,6 +62,70 @@ impl Meter {
             for (endpoint, change) in changes {
                 store.keep_change(&endpoint, &change);
             }
+        }
+    }
+
+    /// Keeps the run in this store within a limit from now on; to be called once, before anything is asked.
+    pub fn keep_within(&self, limit: Limit, store: &Arc<Store>) -> Result<(), StoreError> {
+        self.attach(store);
+        let budget = Budget::resume(limit, store)?;
+        // A second limit would have to be held against the first one's spending.
+        let _ = self.budget.set(budget);
+        Ok(())
+    }
+
+    /// US dollars that are left when everything under way costs the most that it can; `None` without such a limit.
+    pub fn left(&self) -> Option<f64> {
+        self.budget.get()?.left()
+    }
+
+    /// The run's limit.
+    pub fn limit(&self) -> Option<&Limit> {
+        self.budget.get().map(Budget::limit)
+    }
+
+    /// Holds and enters a request that is about to be sent; `None` where there is no limit, and nothing to be held.
+    pub(super) async fn before(&self, entry: Entry) -> Result<Option<EntryId>, ChatError> {
+        let Some(budget) = self.budget.get() else {
+            return Ok(None);
+        };
+        let store = match &*self.ledger.lock().unwrap_or_else(PoisonError::into_inner) {
+            Ledger::Open(store) => Arc::clone(store),
+            Ledger::Waiting(..) => return Ok(None),
+        };
+        let (model, most) = (entry.model.clone(), entry.most);
+        let hold = budget.hold(&model, 1, most).await;
+        let hold = hold.map_err(|over: OverBudget| ChatError::OverBudget {
+            reason: over.to_string(),
+        })?;
+        match store.reserve(entry).await {
+            Ok(id) => {
+                self.holds
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(id, hold);
+                Ok(Some(id))
+            }
+            Err(error) => {
+                budget.settle(hold, &model, Some(Tokens::default()));
+                Err(ChatError::Backend {
+                    reason: error.to_string(),
+                })
+            }
+        }
+    }
+
+    /// Enters what came of a request.
+    pub(super) fn after(&self, id: Option<EntryId>, entry: Entry) {
+        let Some(id) = id else {
+            return self.enter(entry);
+        };
+        let hold = self.holds.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let (Some(budget), Some(hold)) = (self.budget.get(), hold) {
+            budget.settle(hold, &entry.model, entry.paid());
+        }
+        if let Ledger::Open(store) = &*self.ledger.lock().unwrap_or_else(PoisonError::into_inner) {
+            store.settle(id, entry);
         }
     }
 
@@ -113,6 +183,16 @@ impl From<Usage> for Tokens {
 }
 
 impl Entry {
+    /// What the request was billed for; `None` if nobody knows. Refusals are not billed.
+    fn paid(&self) -> Option<Tokens> {
+        match self.result {
+            Some(AttemptResult::TooManyRequests | AttemptResult::ServerError | AttemptResult::Rejected) => {
+                Some(self.tokens.unwrap_or_default())
+            }
+            _ => self.tokens,
+        }
+    }
+
     /// Of a call that was answered at once, by the model or from a cache.
     pub(super) fn answered(model: &str, request: &Request, reply: &Reply, served: Served) -> Self {
         let tokens = Tokens::from(reply.usage);
@@ -135,18 +215,41 @@ struct Listener {
     endpoint: String,
 }
 
-impl Watch for Listener {
-    fn after(&self, attempt: &Attempt, _: Permit, outcome: &Outcome) {
-        self.meter.enter(Entry {
+impl Listener {
+    fn entry(&self, attempt: &Attempt) -> Entry {
+        Entry {
             origin: attempt.origin,
             model: self.endpoint.clone(),
             number: attempt.number,
             served: Served::Model,
+            result: None,
+            tokens: None,
+            most: attempt.most.into(),
+            seconds: 0.0,
+        }
+    }
+}
+
+/// What an attempt is sent with where there is no limit.
+const UNHELD: Permit = Permit(0);
+
+impl Watch for Listener {
+    fn before<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<Permit, ChatError>> {
+        Box::pin(async move {
+            let id = self.meter.before(self.entry(attempt)).await?;
+            Ok(id.map_or(UNHELD, |id| Permit(id.0)))
+        })
+    }
+
+    fn after(&self, attempt: &Attempt, permit: Permit, outcome: &Outcome) {
+        let entry = Entry {
             result: Some(outcome.result),
             tokens: outcome.usage.map(Tokens::from),
-            most: attempt.most.into(),
             seconds: outcome.took.as_secs_f64(),
-        });
+            ..self.entry(attempt)
+        };
+        let id = (permit != UNHELD).then_some(EntryId(permit.0));
+        self.meter.after(id, entry);
     }
 
     fn concurrency(&self, change: &Change) {

@@ -5,20 +5,24 @@
 //! entered into the store's ledger ([`Meter`]), and a [`CallCache`] lets runs share their replies. [`judge`] takes all open pairs through the
 //! network and tells listeners what happens as [`Event`]s; it prints nothing.
 
+mod budget;
 mod cache;
 mod config;
 mod judge;
 mod meter;
 mod record;
+mod rehearsal;
 mod store;
 
 use serde::{Deserialize, Serialize};
 
+pub use budget::{Limit, OverBudget};
 pub use cache::CallCache;
 pub use config::{Baseline, DataSource, Judge, RunConfig};
 pub use judge::{Desk, Event, JudgeError, Limits, judge};
 pub use meter::{Meter, Tally};
 pub use record::Recorded;
+pub use rehearsal::{Outlook, Part, Scenario, Tokeniser, rehearse};
 pub use store::{Call, Entry, EntryId, Outcome, Store, StoreError};
 
 use crate::network::Evaluation;

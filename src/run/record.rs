@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::{CallCache, Entry, Meter, Store, StoreError};
+use super::{CallCache, Entry, EntryId, Meter, Store, StoreError};
+use crate::chat::openai::AttemptResult;
 use crate::chat::{CallKey, ChatError, ChatModel, Fit, Identity, Metering, Reply, Request, Steering};
-use crate::cost::Served;
+use crate::cost::{Served, Tokens};
 
 /// A reply and which of the requests it answers.
 type Found = (usize, Reply);
@@ -114,6 +115,52 @@ impl Recorded {
         Ok((cached, lacking))
     }
 
+    /// Holds and enters calls of a model that does not do so itself, where the run has a limit.
+    async fn hold(&self, requests: &[Request], open: &[usize]) -> Result<Vec<Option<EntryId>>, ChatError> {
+        let mut holds = Vec::new();
+        if self.model.metering() == Metering::Replies {
+            for &i in open {
+                holds.push(self.meter.before(self.entry(&requests[i])).await?);
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Settles what was held.
+    fn settle(
+        &self,
+        holds: Vec<Option<EntryId>>,
+        requests: &[Request],
+        open: &[usize],
+        replies: &[Result<Reply, ChatError>],
+    ) {
+        for ((id, &i), reply) in holds.into_iter().zip(open).zip(replies) {
+            let Some(id) = id else { continue };
+            let entry = match reply {
+                Ok(reply) => Entry::answered(&self.identity().name, &requests[i], reply, Served::Model),
+                Err(_) => Entry {
+                    result: Some(AttemptResult::Rejected),
+                    ..self.entry(&requests[i])
+                },
+            };
+            self.meter.after(Some(id), entry);
+        }
+    }
+
+    /// A call that is about to be made. A local model's tokens cost nothing beside the machine's time.
+    fn entry(&self, request: &Request) -> Entry {
+        Entry {
+            origin: Some(request.origin),
+            model: self.identity().name.clone(),
+            number: 1,
+            served: Served::Model,
+            result: None,
+            tokens: None,
+            most: Tokens::default(),
+            seconds: 0.0,
+        }
+    }
+
     /// Asks the model; what it answers is committed.
     async fn ask_model(
         &self,
@@ -124,10 +171,15 @@ impl Recorded {
         if open.is_empty() {
             return Ok(Vec::new());
         }
-        let mut replies = self
-            .model
-            .reply_all(open.iter().map(|&i| requests[i].clone()).collect())
-            .await;
+        let mut replies = match self.hold(requests, open).await {
+            Err(error) => vec![Err(error); open.len()],
+            Ok(holds) => {
+                let asked = open.iter().map(|&i| requests[i].clone()).collect();
+                let replies = self.model.reply_all(asked).await;
+                self.settle(holds, requests, open, &replies);
+                replies
+            }
+        };
         let done: Vec<(CallKey, &Request, &Reply)> = open
             .iter()
             .zip(&replies)
@@ -136,6 +188,8 @@ impl Recorded {
         let name = &self.identity().name;
         let entries = match self.model.metering() {
             Metering::Attempts => Vec::new(),
+            // They were entered before they were made.
+            Metering::Replies if self.meter.limit().is_some() => Vec::new(),
             Metering::Replies => done
                 .iter()
                 .map(|(_, request, reply)| Entry::answered(name, request, reply, Served::Model))

@@ -20,6 +20,15 @@ pub struct Loopback {
     port: u16,
     /// Texts of the last messages, in the order of their arrival, those of the probe left out.
     arrivals: Arc<Mutex<Vec<String>>>,
+    billed: Arc<Mutex<Billed>>,
+}
+
+/// What the server has charged for, those of the probe included.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Billed {
+    pub requests: u64,
+    pub prompt: u64,
+    pub completion: u64,
 }
 
 impl Loopback {
@@ -27,18 +36,19 @@ impl Loopback {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let arrivals = Arc::new(Mutex::new(Vec::new()));
+        let billed = Arc::new(Mutex::new(Billed::default()));
         let plan: Arc<Plan> = Arc::new(plan);
         std::thread::spawn({
-            let arrivals = Arc::clone(&arrivals);
+            let (arrivals, billed) = (Arc::clone(&arrivals), Arc::clone(&billed));
             move || {
                 for stream in listener.incoming() {
-                    let (arrivals, plan) = (Arc::clone(&arrivals), Arc::clone(&plan));
+                    let (arrivals, billed, plan) = (Arc::clone(&arrivals), Arc::clone(&billed), Arc::clone(&plan));
                     // A client that goes away ends its connection, and nothing else.
-                    std::thread::spawn(move || serve(&stream.unwrap(), delay, &arrivals, &*plan));
+                    std::thread::spawn(move || serve(&stream.unwrap(), delay, (&arrivals, &billed), &*plan));
                 }
             }
         });
-        Self { port, arrivals }
+        Self { port, arrivals, billed }
     }
 
     /// Flags that send a run to this server.
@@ -49,12 +59,26 @@ impl Loopback {
         )
     }
 
+    /// The model's name in price lists.
+    pub fn name(&self) -> String {
+        format!("judge@127.0.0.1:{}/v1", self.port)
+    }
+
+    pub fn billed(&self) -> Billed {
+        *self.billed.lock().unwrap()
+    }
+
     pub fn arrivals(&self) -> Vec<String> {
         self.arrivals.lock().unwrap().clone()
     }
 }
 
-fn serve(stream: &TcpStream, delay: Duration, arrivals: &Mutex<Vec<String>>, plan: &Plan) -> Option<()> {
+fn serve(
+    stream: &TcpStream,
+    delay: Duration,
+    (arrivals, billed): (&Mutex<Vec<String>>, &Mutex<Billed>),
+    plan: &Plan,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
@@ -85,16 +109,25 @@ fn serve(stream: &TcpStream, delay: Duration, arrivals: &Mutex<Vec<String>>, pla
             arrivals.iter().filter(|other| **other == text).count() - 1
         };
         std::thread::sleep(delay);
-        let (status, answer) = match plan(&text, before) {
-            Answer::Reply(reply) => (
-                200,
-                json!({
-                    "choices": [{"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}],
-                    "usage": {"prompt_tokens": text.len() / 4, "completion_tokens": reply.len() / 4},
-                }),
-            ),
+        let answer = plan(&text, before);
+        let mut billed = billed.lock().unwrap();
+        billed.requests += 1;
+        let (status, answer) = match answer {
+            Answer::Reply(reply) => {
+                let (prompt, completion) = (text.len() / 4, reply.len() / 4);
+                billed.prompt += prompt as u64;
+                billed.completion += completion as u64;
+                (
+                    200,
+                    json!({
+                        "choices": [{"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}],
+                        "usage": {"prompt_tokens": prompt, "completion_tokens": completion},
+                    }),
+                )
+            }
             Answer::Error(status, message) => (status, json!({"error": {"message": message}})),
         };
+        drop(billed);
         let answer = answer.to_string();
         let head = format!(
             "HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",

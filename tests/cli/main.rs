@@ -30,5 +30,6 @@ mod judging;
 mod killing;
 mod lists;
 mod loopback;
+mod money;
 mod repeatability;
 mod streams;

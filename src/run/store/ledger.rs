@@ -30,8 +30,8 @@ pub struct Entry {
 }
 
 /// A row of the ledger whose request is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryId(i64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EntryId(pub(in crate::run) i64);
 
 fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)

@@ -7,18 +7,15 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures::channel::oneshot;
 use rusqlite::{Connection, Transaction, params};
 
-use super::error::{StoreError, path_error, sqlite};
+use super::error::{StoreError, path_error};
 
 /// Writes that share a commit at most.
 const MOST: usize = 512;
-/// How often the session's time is written down.
-const CLOCK_EVERY: Duration = Duration::from_secs(1);
-
 type Work = dyn FnMut(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send;
 
 /// Something to write, and whom to tell when it is committed.
@@ -35,9 +32,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, and a session in the run's store.
+    /// Starts the thread.
     pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
-        let session = Session::begin(&connection).map_err(sqlite("write", path))?;
+        let session = Session::begin();
         let (tasks, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -91,35 +88,38 @@ impl Drop for Writer {
     }
 }
 
-/// One process at work on a run.
+/// One process at work on a run. It is written down with the first thing that it writes, and its time with everything: a process that finds
+/// nothing to do leaves no trace, and of one that is killed no time is lost up to its last write.
 struct Session {
-    id: i64,
+    id: Option<i64>,
     begun: Instant,
-    noted: Instant,
+    started_ms: i64,
 }
 
 impl Session {
-    fn begin(connection: &Connection) -> Result<Self, rusqlite::Error> {
+    fn begin() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        connection.execute(
-            "INSERT INTO sessions (started_ms, seconds) VALUES (?1, 0)",
-            params![i64::try_from(since.as_millis()).unwrap_or(i64::MAX)],
-        )?;
-        let now = Instant::now();
-        Ok(Self {
-            id: connection.last_insert_rowid(),
-            begun: now,
-            noted: now,
-        })
+        Self {
+            id: None,
+            begun: Instant::now(),
+            started_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        }
     }
 
-    /// Writes down how long the session has lasted, so that a killed process's time is not lost.
-    fn note(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        self.noted = Instant::now();
+    /// Writes the session down; the id is to be kept when that is committed.
+    fn note(&self, connection: &Connection) -> Result<i64, rusqlite::Error> {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let Some(id) = self.id else {
+            connection.execute(
+                "INSERT INTO sessions (started_ms, seconds) VALUES (?1, ?2)",
+                params![self.started_ms, seconds],
+            )?;
+            return Ok(connection.last_insert_rowid());
+        };
         connection
             .prepare_cached("UPDATE sessions SET seconds = ?1 WHERE id = ?2")?
-            .execute(params![self.begun.elapsed().as_secs_f64(), self.id])?;
-        Ok(())
+            .execute(params![seconds, id])?;
+        Ok(id)
     }
 }
 
@@ -147,18 +147,61 @@ fn work_off(mut connection: Connection, mut session: Session, inbox: &Receiver<T
             }
         }
     }
-    if let Err(error) = session.note(&connection) {
-        tracing::debug!(%error, "the session's end is not noted");
-    }
 }
 
 fn commit(connection: &mut Connection, session: &mut Session, tasks: &mut [Task]) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
+    // First, since changes of concurrency are entered under the session.
+    let id = session.note(&transaction)?;
     for task in tasks {
         (task.work)(&transaction)?;
     }
-    if session.noted.elapsed() >= CLOCK_EVERY {
-        session.note(&transaction)?;
+    transaction.commit()?;
+    session.id = Some(id);
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_takes_none_of_those_down_that_share_its_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let connection = Connection::open(&path).unwrap();
+        super::super::schema::make(&connection).unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (n INTEGER NOT NULL)")
+            .unwrap();
+        let writer = Writer::start(connection, &path).unwrap();
+        let insert = |n: Option<i64>| {
+            writer.write(move |transaction| transaction.execute("INSERT INTO numbers VALUES (?1)", params![n]))
+        };
+        // The writer is held up, so that what follows is one commit.
+        let (release, held) = channel::<()>();
+        let held = Mutex::new(held);
+        let first = writer.write(move |_| {
+            let _ = held.lock().unwrap().recv();
+            Ok(())
+        });
+        let writes: Vec<_> = [Some(1), None, Some(3)].map(insert).into_iter().collect();
+        drop(release);
+        pollster::block_on(first).unwrap();
+        let results: Vec<bool> = writes
+            .into_iter()
+            .map(|write| pollster::block_on(write).is_ok())
+            .collect();
+        assert_eq!(results, [true, false, true]);
+        drop(writer);
+        let connection = Connection::open(&path).unwrap();
+        let sum: i64 = connection
+            .query_row("SELECT sum(n) FROM numbers", [], |row| row.get(0))
+            .unwrap();
+        let sessions: i64 = connection
+            .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!((sum, sessions), (4, 1));
     }
-    transaction.commit()
 }

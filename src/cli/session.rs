@@ -1,0 +1,394 @@
+//! From flags to a judged run: what `eval` and `compare` have in common.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{Backend, Prepared};
+use super::progress::Progress;
+use super::{Failure, failed, input, networks, note};
+use widedeep::chat::openai::Capabilities;
+use widedeep::chat::{ChatModel, Identity};
+use widedeep::network::{Network, shipped};
+use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
+use widedeep::prompt::Prompts;
+use widedeep::run::{
+    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Judged, Limit, Limits, Meter, RunConfig, Store,
+    StoreError,
+};
+
+/// Flags about the pairs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DataFlags {
+    /// File or folder of pairs, or `demo` for a dozen pairs that come with the program
+    pub(crate) data: PathBuf,
+
+    /// Format of the data: llmeval2, faireval, judgebench, llmbar, jsonl or csv [default: told from the content]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Go on over malformed entries; they are counted and shown
+    #[arg(long)]
+    skip_bad: bool,
+
+    /// Take only this dataset; may be repeated
+    #[arg(long = "dataset", value_name = "NAME")]
+    datasets: Vec<String>,
+
+    /// Take a random sample of N pairs, stratified by dataset and label
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+
+    /// Take the first N pairs (of what the options above left)
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Folder with prompt texts of your own (`families/*.toml`, `layouts/*.toml`), which replace the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    prompts: Option<PathBuf>,
+
+    /// File that maps datasets to prompt families, task types and abilities, instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    taxonomy: Option<PathBuf>,
+}
+
+/// A judge as the command line names it, before its models are loaded.
+#[derive(Clone)]
+pub(crate) enum Wanted {
+    Network(Box<Network>),
+    Baseline(Baseline),
+}
+
+/// Pairs and texts, read.
+pub(crate) struct Material {
+    pub(crate) dataset: Dataset,
+    pub(crate) source: DataSource,
+    pub(crate) taxonomy: Taxonomy,
+    pub(crate) prompts: Prompts,
+}
+
+impl DataFlags {
+    /// Reads the pairs; `seed` draws the sample.
+    pub(crate) fn read(&self, seed: u64) -> Result<Material, Failure> {
+        let selection = Selection {
+            datasets: self.datasets.clone(),
+            sample: self.sample.map(|n| Sample { n, seed }),
+            limit: self.limit,
+        };
+        let dataset = self.dataset(&selection)?;
+        let taxonomy = match &self.taxonomy {
+            Some(path) => Taxonomy::load(path).map_err(input)?,
+            None => Taxonomy::embedded(),
+        };
+        let prompts = match &self.prompts {
+            Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
+            None => Prompts::embedded(),
+        };
+        let source = DataSource {
+            path: self.data.clone(),
+            format: dataset.format.name().to_owned(),
+            blake3: dataset.blake3.clone(),
+            selection,
+            skipped: dataset.skipped.len(),
+        };
+        Ok(Material {
+            dataset,
+            source,
+            taxonomy,
+            prompts,
+        })
+    }
+
+    fn dataset(&self, selection: &Selection) -> Result<Dataset, Failure> {
+        let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
+        let mut dataset = if self.data == Path::new("demo") && !self.data.exists() {
+            if self.format.is_some() {
+                return Err(input(anyhow::anyhow!(
+                    "`demo` comes with the program and has no format to choose: leave out `--format`"
+                )));
+            }
+            pair::demo()
+        } else {
+            let source = Source {
+                path: self.data.clone(),
+                format: self.format,
+            };
+            pair::read(&source, bad).map_err(input)?
+        };
+        if !dataset.skipped.is_empty() {
+            note(&format!("skipped {} malformed entries:", dataset.skipped.len()));
+            dataset.skipped.iter().for_each(|bad| note(&format!("  {bad}")));
+        }
+        selection.apply(&mut dataset.pairs).map_err(input)?;
+        if dataset.pairs.is_empty() {
+            return Err(input(anyhow::anyhow!(
+                "no pair is left to judge in `{}`",
+                self.data.display()
+            )));
+        }
+        Ok(dataset)
+    }
+}
+
+impl Wanted {
+    /// The network or baseline of this name or path.
+    pub(crate) fn named(name: &str, overrides: &[String]) -> Result<Self, Failure> {
+        if let Some(baseline) = Baseline::named(name) {
+            if let Some(text) = overrides.first() {
+                return Err(input(anyhow::anyhow!(
+                    "`--set {text}`: the baseline `{name}` has nothing to set"
+                )));
+            }
+            return Ok(Wanted::Baseline(baseline));
+        }
+        let text = match shipped(name) {
+            Some(text) => text.to_owned(),
+            None => match std::fs::read_to_string(name) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let baselines = Baseline::ALL.map(Baseline::name).join(", ");
+                    let networks = networks::names().join(", ");
+                    return Err(input(anyhow::anyhow!(
+                        "there is no network `{name}`: shipped are {networks}, baselines are {baselines}, and no file has this path"
+                    )));
+                }
+                Err(error) => {
+                    return Err(input(
+                        anyhow::Error::from(error).context(format!("failed to read the network `{name}`")),
+                    ));
+                }
+            },
+        };
+        Network::parse(&text, name, overrides)
+            .map(|network| Wanted::Network(Box::new(network)))
+            .map_err(input)
+    }
+}
+
+impl Material {
+    /// Datasets that the taxonomy does not name are treated as others, and the user should know.
+    pub(crate) fn tell_fallbacks(&self, wanted: &Wanted) {
+        let mut unknown: Vec<&str> = Vec::new();
+        for pair in &self.dataset.pairs {
+            if self.taxonomy.family(&pair.dataset).known == Known::Fallback && !unknown.contains(&pair.dataset.as_str())
+            {
+                unknown.push(&pair.dataset);
+            }
+        }
+        let (noun, are) = match unknown.as_slice() {
+            [] => return,
+            [_] => ("dataset", "is"),
+            _ => ("datasets", "are"),
+        };
+        let names = unknown.iter().map(|name| format!("`{name}`"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let so = match wanted {
+            Wanted::Network(_) => {
+                let family = self.taxonomy.default_family();
+                format!("judged with the prompts of the family `{family}`")
+            }
+            Wanted::Baseline(_) => "no task type or ability".to_owned(),
+        };
+        note(&format!(
+            "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
+        ));
+    }
+}
+
+/// The models of a command by the words that name them: loaded once, whatever is judged with them.
+#[derive(Default)]
+pub(crate) struct Models {
+    prepared: BTreeMap<String, Prepared>,
+    /// What endpoints can do, as far as it was found out.
+    known: Vec<(String, Capabilities)>,
+}
+
+impl Models {
+    /// Loads a model, or reads what is to be known of an endpoint.
+    pub(crate) fn prepare(&mut self, backend: &Backend, words: &str) -> Result<&Prepared, Failure> {
+        if !self.prepared.contains_key(words) {
+            let prepared = backend.prepare(words)?;
+            self.prepared.insert(words.to_owned(), prepared);
+        }
+        Ok(&self.prepared[words])
+    }
+
+    /// All that are prepared.
+    pub(crate) fn prepared(&self) -> impl Iterator<Item = &Prepared> {
+        self.prepared.values()
+    }
+
+    /// Judge and models of a run, before anything is asked.
+    pub(crate) fn judge(&mut self, wanted: Wanted, backend: &Backend, run: &str) -> Result<Judge, Failure> {
+        match wanted {
+            Wanted::Baseline(baseline) => Ok(Judge::Baseline(baseline)),
+            Wanted::Network(network) => {
+                let mut identity =
+                    |words: &str| -> Result<Identity, Failure> { Ok(self.prepare(backend, words)?.identity().clone()) };
+                let named = network
+                    .models()
+                    .into_iter()
+                    .map(&mut identity)
+                    .collect::<Result<_, _>>()?;
+                Ok(Judge::Network {
+                    model: identity(run)?,
+                    network: *network,
+                    named,
+                })
+            }
+        }
+    }
+}
+
+/// Bounds and aids of a run that are no part of what it is.
+pub(crate) struct Terms<'a> {
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) cache: Option<&'a Arc<CallCache>>,
+    pub(crate) limit: Option<Limit>,
+    /// Judge pairs with missing opinions again.
+    pub(crate) retry_missing: bool,
+}
+
+/// Starts a run in `folder`, or goes on with it, to its end.
+pub(crate) fn judge(
+    runtime: &tokio::runtime::Runtime,
+    folder: &Path,
+    config: &RunConfig,
+    material: &Material,
+    models: &mut Models,
+    terms: Terms<'_>,
+) -> Result<Arc<Store>, Failure> {
+    let store = Store::start(folder, config, &material.dataset.pairs).map_err(store_failure)?;
+    let store = Arc::new(store);
+    if terms.retry_missing {
+        let missing = |judged: &Judged| {
+            let opinions = judged.evaluation.iter().flat_map(|evaluation| &evaluation.opinions);
+            opinions.into_iter().any(|opinion| opinion.missing.is_some())
+        };
+        let pairs = store.reopen(&missing).map_err(store_failure)?;
+        note(&format!("judging {pairs} pairs with missing opinions again"));
+    }
+    let meter = Arc::new(Meter::default());
+    meter.attach(&store);
+    if let Some(limit) = terms.limit {
+        meter.keep_within(limit, &store).map_err(store_failure)?;
+    }
+    let mut chat: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
+    if store.open_pairs().map_err(store_failure)?.is_empty() {
+        let pairs = store.size().map_err(store_failure)?;
+        note(&format!("going on with a run of {pairs} pairs of which {pairs} are done"));
+    } else {
+        // A run that goes on asks its endpoints as it did before.
+        let mut known = store.capabilities().map_err(store_failure)?;
+        known.extend(models.known.iter().cloned());
+        for (words, prepared) in &models.prepared {
+            if !belongs(config, prepared.identity()) {
+                continue;
+            }
+            let loaded = runtime.block_on(prepared.connect(&meter, &known))?;
+            let name = loaded.model.identity().name.clone();
+            if let Some(can) = loaded.can {
+                store.keep_capabilities(&name, &can).map_err(store_failure)?;
+                models.known.push((name.clone(), can));
+            }
+            // By the name that the configuration knows, and by the words of the network's file.
+            chat.insert(words.clone(), Arc::clone(&loaded.model));
+            chat.insert(name, loaded.model);
+        }
+        let desk = Desk {
+            store: &store,
+            models: &chat,
+            prompts: &material.prompts,
+            taxonomy: &material.taxonomy,
+            meter: &meter,
+            cache: terms.cache,
+            limits: Limits {
+                concurrency: terms.concurrency.get(),
+            },
+        };
+        to_the_end(runtime, &desk)?;
+    }
+    Ok(store)
+}
+
+/// Whether a run is judged with this model.
+fn belongs(config: &RunConfig, identity: &Identity) -> bool {
+    match &config.judge {
+        Judge::Network { model, named, .. } => model == identity || named.contains(identity),
+        Judge::Baseline(_) => false,
+    }
+}
+
+fn to_the_end(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let out_of_time = Arc::new(AtomicBool::new(false));
+    let mut progress = Progress::new();
+    let result = runtime.block_on(async {
+        let listener = stop.clone();
+        let watcher = tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                listener.cancel();
+            }
+        });
+        let clock = tokio::spawn(watch_the_machine(
+            Arc::clone(desk.meter),
+            stop.clone(),
+            Arc::clone(&out_of_time),
+        ));
+        let mut listen = |event: &run::Event<'_>| progress.hear(event);
+        let result = run::judge(desk, &stop, &mut listen).await;
+        watcher.abort();
+        clock.abort();
+        result
+    });
+    progress.finish();
+    let (done, total) = progress.counts();
+    match result {
+        Ok(()) => Ok(()),
+        Err(JudgeError::Interrupted) if out_of_time.load(Relaxed) => Err(failed(anyhow::anyhow!(
+            "the machine's time has used up `--budget-usd`: {done} of {total} pairs are done; the same command with a larger budget goes on"
+        ))),
+        Err(JudgeError::Interrupted) => Err(Failure::Interrupted(format!(
+            "interrupted: {done} of {total} pairs are done; give the same command again to go on"
+        ))),
+        Err(JudgeError::OverBudget { reason }) => {
+            Err(failed(anyhow::anyhow!("{reason} ({done} of {total} pairs are done)")))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// How often the machine's time is compared with the budget.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Stops the run before the machine's time passes the budget.
+async fn watch_the_machine(meter: Arc<Meter>, stop: CancellationToken, out_of_time: Arc<AtomicBool>) {
+    let Some(hour) = meter.limit().and_then(|limit| limit.tariff.machine_usd_per_hour) else {
+        return;
+    };
+    // Twice what passes until the next look.
+    let margin = hour / 3600.0 * 2.0 * TICK.as_secs_f64();
+    while let Some(left) = meter.left() {
+        if left <= margin {
+            out_of_time.store(true, Relaxed);
+            stop.cancel();
+            return;
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+pub(crate) fn store_failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::OtherRun { .. }
+        | StoreError::NoRun { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Older { .. } => input(error),
+        other => failed(other),
+    }
+}

@@ -1,0 +1,186 @@
+//! Limits on what a run may cost, which it never passes.
+//!
+//! Before a request is sent, the most that it can cost is held, and the hold is on disk; afterwards it is settled at what the request did cost.
+//! What does not fit beside the holds of requests under way waits until they are settled; what does not fit although nothing is under way
+//! ends the run. A request whose end nobody saw (the process was killed, or the server never answered) counts as the most that it can
+//! have cost, also when the run goes on.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::Store;
+use super::store::StoreError;
+use crate::cost::{Served, Tariff, Tokens};
+
+/// What a run may cost, all its sessions together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Requests to models, those of probes and repetitions included.
+    pub calls: Option<u64>,
+    /// At what prices.
+    pub tariff: Tariff,
+}
+
+/// Why a request was not sent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum OverBudget {
+    /// It could have cost more than is left.
+    #[error(
+        "the budget of ${limit} is not passed: ${spent:.6} are spent, and the next call could cost ${next:.6}; the same command with a larger `--budget-usd` goes on"
+    )]
+    Usd {
+        /// The budget.
+        limit: f64,
+        /// Spent so far, unknown requests at their most.
+        spent: f64,
+        /// The most that the request could have cost.
+        next: f64,
+    },
+    /// All calls were made.
+    #[error("the {limit} calls of `--max-calls` are made; the same command with a larger number goes on")]
+    Calls {
+        /// The limit.
+        limit: u64,
+    },
+    /// Nobody knows what it costs.
+    #[error(
+        "the price of `{model}` is not known, so a budget in dollars cannot be kept: give it with `--prices FILE` (see `widedeep prices`), or use `--max-calls`"
+    )]
+    NoPrice {
+        /// The model.
+        model: String,
+    },
+}
+
+/// The budget of a run at work.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: Limit,
+    state: Mutex<State>,
+    settled: Notify,
+    begun: Instant,
+    /// US dollars of the machine's time before this process.
+    machine_before: f64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spent: f64,
+    calls: u64,
+    /// Held amounts by the number of the request.
+    held: HashMap<i64, f64>,
+    next: i64,
+}
+
+/// A hold on the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hold(i64);
+
+impl Budget {
+    /// Takes up what earlier sessions of the run have spent.
+    pub(super) fn resume(limit: Limit, store: &Store) -> Result<Self, StoreError> {
+        let mut state = State::default();
+        let mut local = false;
+        for line in store.ledger()? {
+            local |= crate::cost::is_local(&line.model);
+            if line.served == Served::Model {
+                state.calls += line.requests;
+                // Without a price the run is refused below, before anything is sent.
+                let usd = |tokens| limit.tariff.of(&line.model, tokens).unwrap_or(0.0);
+                state.spent += usd(line.tokens) + usd(line.unknown_at_most);
+            }
+        }
+        let machine_before = match limit.tariff.machine_usd_per_hour {
+            Some(hour) if local => hour * store.seconds()? / 3600.0,
+            _ => 0.0,
+        };
+        Ok(Self {
+            limit,
+            state: Mutex::new(state),
+            settled: Notify::new(),
+            begun: Instant::now(),
+            machine_before,
+        })
+    }
+
+    pub(super) fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    /// US dollars of the machine's time, if it is paid for.
+    fn machine(&self) -> f64 {
+        match self.limit.tariff.machine_usd_per_hour {
+            Some(hour) => self.machine_before + hour * self.begun.elapsed().as_secs_f64() / 3600.0,
+            None => 0.0,
+        }
+    }
+
+    /// What is left of the dollars when everything under way costs the most that it can; `None` without such a limit.
+    pub(super) fn left(&self) -> Option<f64> {
+        let state = self.lock();
+        Some(self.limit.usd? - state.spent - state.held.values().sum::<f64>() - self.machine())
+    }
+
+    /// Holds the most that so many requests can cost.
+    pub(super) async fn hold(&self, model: &str, calls: u64, most: Tokens) -> Result<Hold, OverBudget> {
+        let next = match self.limit.usd {
+            None => 0.0,
+            Some(_) => self.limit.tariff.of(model, most).ok_or_else(|| OverBudget::NoPrice {
+                model: model.to_owned(),
+            })?,
+        };
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            // From here on a settlement wakes this one, even before it waits.
+            settled.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if let Some(limit) = self.limit.calls
+                    && state.calls + calls > limit
+                {
+                    return Err(OverBudget::Calls { limit });
+                }
+                let fits = |already: f64| self.limit.usd.is_none_or(|limit| already + next <= limit);
+                let spent = state.spent + self.machine();
+                if fits(spent + state.held.values().sum::<f64>()) {
+                    state.calls += calls;
+                    state.next += 1;
+                    let number = state.next;
+                    state.held.insert(number, next);
+                    return Ok(Hold(number));
+                }
+                if state.held.is_empty() || !fits(spent) {
+                    return Err(OverBudget::Usd {
+                        limit: self.limit.usd.unwrap_or_default(),
+                        spent,
+                        next,
+                    });
+                }
+            }
+            settled.await;
+        }
+    }
+
+    /// Settles a hold at what was paid; `None` counts as the most that was held.
+    pub(super) fn settle(&self, hold: Hold, model: &str, paid: Option<Tokens>) {
+        let mut state = self.lock();
+        let held = state.held.remove(&hold.0).unwrap_or(0.0);
+        state.spent += match paid {
+            Some(tokens) if self.limit.usd.is_some() => self.limit.tariff.of(model, tokens).unwrap_or(held),
+            _ => held,
+        };
+        drop(state);
+        self.settled.notify_waiters();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // The state is whole between any two lines that could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -16,7 +16,7 @@ use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, 
 use widedeep::prompt::Prompts;
 use widedeep::report;
 use widedeep::run::{
-    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Limits, Meter, RunConfig, Store, StoreError,
+    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Judged, Limits, Meter, RunConfig, Store, StoreError,
 };
 
 /// Judge pairs with a network and say how well the verdicts agree with the human labels
@@ -57,6 +57,14 @@ pub(crate) struct Arguments {
     /// File with replies that runs share: a call that any of them has made is not made again. It is made where there is none
     #[arg(long, value_name = "FILE")]
     cache: Option<PathBuf>,
+
+    /// Largest share of opinions that may be missing: above it the command fails, after everything is written
+    #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = share)]
+    max_missing: f64,
+
+    /// Judge the pairs again that have missing opinions; replies that are there already are not asked for again
+    #[arg(long)]
+    retry_missing: bool,
 
     /// Format of the data: llmeval2, faireval, judgebench, llmbar, jsonl or csv [default: told from the content]
     #[arg(long, value_name = "FORMAT")]
@@ -176,6 +184,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
     let store = Arc::new(store);
+    if arguments.retry_missing {
+        let missing = |judged: &Judged| {
+            let opinions = judged.evaluation.iter().flat_map(|evaluation| &evaluation.opinions);
+            opinions.into_iter().any(|opinion| opinion.missing.is_some())
+        };
+        let pairs = store.reopen(&missing).map_err(store_failure)?;
+        note(&format!("judging {pairs} pairs with missing opinions again"));
+    }
     for (name, can) in &endpoints {
         store.keep_capabilities(name, can).map_err(store_failure)?;
     }
@@ -192,7 +208,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     judge_all(&runtime, &desk)?;
     drop(models);
-    finish(&store, &arguments.out, &taxonomy)
+    let metrics = finish(&store, &arguments.out, &taxonomy)?;
+    check_missing(&metrics.counts, arguments.max_missing)
 }
 
 fn judge_all(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), Failure> {
@@ -224,7 +241,7 @@ fn judge_all(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), F
 }
 
 /// Figures, files and the printed summary of what is in the store.
-fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failure> {
+fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<report::Metrics, Failure> {
     let judged = store.judged().map_err(store_failure)?;
     let total = store.size().map_err(store_failure)?;
     let metrics = report::Metrics::of(
@@ -237,7 +254,34 @@ fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<(), Failu
     let written = report::export(store, folder, &metrics).map_err(failed)?;
     say(&report::summary(&metrics, width()))?;
     note(&files(&written));
-    Ok(())
+    Ok(metrics)
+}
+
+/// Fails where too many opinions are missing.
+fn check_missing(counts: &report::Counts, most: f64) -> Result<(), Failure> {
+    let missing = counts.missing_opinions();
+    if missing as f64 <= most * counts.opinions as f64 {
+        return Ok(());
+    }
+    let reasons: Vec<String> = counts
+        .missing
+        .iter()
+        .map(|(reason, count)| format!("{reason} ({count})"))
+        .collect();
+    Err(failed(anyhow::anyhow!(
+        "{missing} of {} opinions are missing, more than `--max-missing {most}` allows: {}; opinions.jsonl says why for each, and the same command \
+         with `--retry-missing` asks for them again",
+        counts.opinions,
+        reasons.join(", ")
+    )))
+}
+
+/// A share, from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a share lies between 0 and 1, such as `0.1`".to_owned())
 }
 
 fn judge_named(arguments: &Arguments) -> Result<Wanted, Failure> {

@@ -69,11 +69,16 @@ impl Missing {
     /// A short name under which reasons are counted.
     pub fn kind(&self) -> &'static str {
         match self {
-            Missing::Call {
-                error: ChatError::TooLong { .. },
-            } => "prompt too long",
-            Missing::Call { .. } => "call failed",
-            Missing::Reply { .. } => "reply unreadable",
+            Missing::Reply { .. } => "reply without readable scores",
+            Missing::Call { error } => match error {
+                ChatError::TooLong { .. } => "prompt too long",
+                ChatError::Template { .. } => "chat template cannot express it",
+                ChatError::Refused { .. } => "request refused",
+                ChatError::Unanswered { .. } => "no answer",
+                ChatError::BadReply { .. } => "answer that is no reply",
+                ChatError::Withheld { .. } => "reply withheld",
+                ChatError::Backend { .. } => "backend failed",
+            },
         }
     }
 }

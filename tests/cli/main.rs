@@ -12,17 +12,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod bad_data;
 mod bad_folder;
 mod bad_model;
 mod bad_network;
 mod baselines;
+#[cfg(unix)]
+mod disk;
 mod folder;
 mod formats;
 mod help;
 #[cfg(unix)]
 mod interruption;
 mod judging;
+#[cfg(unix)]
+mod killing;
 mod lists;
+mod loopback;
 mod repeatability;
 mod streams;

@@ -134,7 +134,13 @@ fn a_greedy_call_is_repeated_at_a_temperature_at_which_it_can_come_out_otherwise
 fn the_published_code_repeats_its_requests_as_they_are() {
     let model = hesitant(1);
     evaluate(&one_call("attempts = 3, parser = \"compat\"", 0.0), &model);
-    assert_eq!(model.asked()[0], model.asked()[1]);
+    let [first, second] = &model.asked()[..] else {
+        panic!("two requests")
+    };
+    // Who asks differs, by the number of the attempt; what is asked does not.
+    assert_eq!((first.origin.attempt, second.origin.attempt), (0, 1));
+    let key = |request| CallKey::of(model.identity(), request);
+    assert_eq!(key(first), key(second));
 }
 
 #[test]

@@ -328,6 +328,24 @@ impl Store {
         }))
     }
 
+    /// Takes the verdicts of these pairs back, so that they are judged again: replies that are there already are not asked for again. Says how
+    /// many.
+    pub fn reopen(&self, which: &dyn Fn(&Judged) -> bool) -> Result<usize, StoreError> {
+        let mut pairs: Vec<i64> = Vec::new();
+        self.each_judged(&mut |judged| {
+            if which(&judged) {
+                pairs.push(index(judged.pair.index));
+            }
+        })?;
+        block_on(self.write("write", move |transaction| {
+            let mut statement = transaction.prepare_cached("DELETE FROM judged WHERE pair = ?1")?;
+            for pair in &pairs {
+                statement.execute(params![pair])?;
+            }
+            Ok(pairs.len())
+        }))
+    }
+
     /// The reply to a call that was made before.
     pub fn reply(&self, key: &CallKey) -> Result<Option<Reply>, StoreError> {
         let json: Option<String> = self

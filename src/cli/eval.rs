@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{Failure, failed, files, input, networks, note, runtime, say, width};
 use widedeep::chat::ChatModel;
 use widedeep::network::{Network, shipped};
-use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
+use widedeep::pair::{BadLines, Format, Known, Sample, Selection, Source, Survey, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::report;
 use widedeep::run::{
@@ -117,7 +117,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )));
     }
     let wanted = judge_named(arguments)?;
-    let dataset = read(arguments)?;
+    // A run that goes on asks its endpoints as it did before; that it may be another run is found out below.
+    let before = Store::open(&arguments.out).ok();
+    let data = match before
+        .as_ref()
+        .and_then(|store| unchanged(arguments, &store.config().data))
+    {
+        Some(data) => Data::Known(data),
+        None => Data::Surveyed(read(arguments)?),
+    };
     let taxonomy = match &arguments.taxonomy {
         Some(path) => Taxonomy::load(path).map_err(input)?,
         None => Taxonomy::embedded(),
@@ -126,15 +134,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
         None => Prompts::embedded(),
     };
-    tell_fallbacks(&dataset, &taxonomy, &wanted);
+    if let Data::Surveyed(survey) = &data {
+        tell_fallbacks(survey, &taxonomy, &wanted);
+    }
     let mut models: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
     let mut endpoints = Vec::new();
     let meter = Arc::new(Meter::default());
     let runtime = runtime()?;
-    // A run that goes on asks its endpoints as it did before; that it may be another run is found out below.
-    let known = Store::open(&arguments.out)
-        .and_then(|store| store.capabilities())
-        .unwrap_or_default();
+    let known = before.and_then(|store| store.capabilities().ok()).unwrap_or_default();
     let cache = arguments.cache.as_deref().map(CallCache::open).transpose();
     let cache = cache.map_err(failed)?.map(Arc::new);
     let judge = match wanted {
@@ -170,19 +177,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let config = RunConfig {
         widedeep: env!("CARGO_PKG_VERSION").to_owned(),
-        data: DataSource {
-            path: arguments.data.clone(),
-            format: dataset.format.name().to_owned(),
-            blake3: dataset.blake3.clone(),
-            selection: selection(arguments),
-            skipped: dataset.skipped.len(),
-        },
+        data: data.source(arguments),
         judge,
         seed: arguments.seed,
         prompts: prompts.digest(),
         taxonomy: taxonomy.digest(),
     };
-    let store = Store::start(&arguments.out, &config, &dataset.pairs).map_err(store_failure)?;
+    let late = &mut None;
+    let store = Store::start_with(&arguments.out, &config, move || {
+        let survey = match data {
+            Data::Surveyed(survey) => survey,
+            // The run was taken away in the meantime.
+            Data::Known(_) => read(arguments)?,
+        };
+        let pairs = late.insert(survey).pairs().map_err(input)?;
+        Ok(pairs.map(|pair| pair.map_err(input)))
+    })?;
     let store = Arc::new(store);
     if arguments.retry_missing {
         let missing = |judged: &Judged| {
@@ -242,15 +252,7 @@ fn judge_all(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), F
 
 /// Figures, files and the printed summary of what is in the store.
 fn finish(store: &Store, folder: &Path, taxonomy: &Taxonomy) -> Result<report::Metrics, Failure> {
-    let judged = store.judged().map_err(store_failure)?;
-    let total = store.size().map_err(store_failure)?;
-    let metrics = report::Metrics::of(
-        store.config(),
-        &judged,
-        total,
-        taxonomy,
-        report::bootstrap(store.config()),
-    );
+    let metrics = report::Metrics::of_run(store, taxonomy)?;
     let written = report::export(store, folder, &metrics).map_err(failed)?;
     say(&report::summary(&metrics, width()))?;
     note(&files(&written));
@@ -328,48 +330,91 @@ fn selection(arguments: &Arguments) -> Selection {
     }
 }
 
-fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
+/// What is to be judged.
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
+enum Data {
+    /// A source that was looked through.
+    Surveyed(Survey),
+    /// The run in the folder is of this source, which has not changed: nobody has to look again.
+    Known(DataSource),
+}
+
+impl Data {
+    fn source(&self, arguments: &Arguments) -> DataSource {
+        match self {
+            Data::Known(source) => source.clone(),
+            Data::Surveyed(survey) => DataSource {
+                path: arguments.data.clone(),
+                format: survey.format().name().to_owned(),
+                blake3: survey.blake3().to_owned(),
+                selection: selection(arguments),
+                skipped: survey.skipped().len(),
+            },
+        }
+    }
+}
+
+/// The source of a run that is to go on, if the command names the same one and its bytes are the same.
+fn unchanged(arguments: &Arguments, known: &DataSource) -> Option<DataSource> {
+    let format = known.format.parse().ok()?;
+    let asked = arguments.format.is_none_or(|asked| asked == format) && known.selection == selection(arguments);
+    // Entries that were skipped are shown again.
+    if !asked || known.skipped > 0 || is_demo(arguments) {
+        return None;
+    }
+    let source = Source {
+        path: arguments.data.clone(),
+        format: Some(format),
+    };
+    let hash = Survey::hash_of(&source).ok()?;
+    (hash == known.blake3).then(|| DataSource {
+        path: source.path,
+        ..known.clone()
+    })
+}
+
+fn is_demo(arguments: &Arguments) -> bool {
+    arguments.data == Path::new("demo") && !arguments.data.exists()
+}
+
+fn read(arguments: &Arguments) -> Result<Survey, Failure> {
     let bad = if arguments.skip_bad {
         BadLines::Skip
     } else {
         BadLines::Stop
     };
-    let mut dataset = if arguments.data == Path::new("demo") && !arguments.data.exists() {
+    let mut survey = if is_demo(arguments) {
         if arguments.format.is_some() {
             return Err(input(anyhow::anyhow!(
                 "`demo` comes with the program and has no format to choose: leave out `--format`"
             )));
         }
-        pair::demo()
+        Survey::demo()
     } else {
         let source = Source {
             path: arguments.data.clone(),
             format: arguments.format,
         };
-        pair::read(&source, bad).map_err(input)?
+        Survey::of(&source, bad).map_err(input)?
     };
-    if !dataset.skipped.is_empty() {
-        note(&format!("skipped {} malformed entries:", dataset.skipped.len()));
-        dataset.skipped.iter().for_each(|bad| note(&format!("  {bad}")));
+    if !survey.skipped().is_empty() {
+        note(&format!("skipped {} malformed entries:", survey.skipped().len()));
+        survey.skipped().iter().for_each(|bad| note(&format!("  {bad}")));
     }
-    selection(arguments).apply(&mut dataset.pairs).map_err(input)?;
-    if dataset.pairs.is_empty() {
+    survey.select(&selection(arguments)).map_err(input)?;
+    if survey.is_empty() {
         return Err(input(anyhow::anyhow!(
             "no pair is left to judge in `{}`",
             arguments.data.display()
         )));
     }
-    Ok(dataset)
+    Ok(survey)
 }
 
 /// Datasets that the taxonomy does not name are treated as others, and the user should know.
-fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
-    let mut unknown: Vec<&str> = Vec::new();
-    for pair in &dataset.pairs {
-        if taxonomy.family(&pair.dataset).known == Known::Fallback && !unknown.contains(&pair.dataset.as_str()) {
-            unknown.push(&pair.dataset);
-        }
-    }
+fn tell_fallbacks(survey: &Survey, taxonomy: &Taxonomy, wanted: &Wanted) {
+    let mut unknown = survey.datasets();
+    unknown.retain(|dataset| taxonomy.family(dataset).known == Known::Fallback);
     let (noun, are) = match unknown.as_slice() {
         [] => return,
         [_] => ("dataset", "is"),
@@ -387,6 +432,12 @@ fn tell_fallbacks(dataset: &Dataset, taxonomy: &Taxonomy, wanted: &Wanted) {
     note(&format!(
         "{noun} {names} {are} not in the taxonomy: {so} (see --taxonomy)"
     ));
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        store_failure(error)
+    }
 }
 
 fn store_failure(error: StoreError) -> Failure {

@@ -332,10 +332,11 @@ impl Store {
     /// many.
     pub fn reopen(&self, which: &dyn Fn(&Judged) -> bool) -> Result<usize, StoreError> {
         let mut pairs: Vec<i64> = Vec::new();
-        self.each_judged(&mut |judged| {
+        self.each_judged(|judged| {
             if which(&judged) {
                 pairs.push(index(judged.pair.index));
             }
+            Ok::<(), StoreError>(())
         })?;
         block_on(self.write("write", move |transaction| {
             let mut statement = transaction.prepare_cached("DELETE FROM judged WHERE pair = ?1")?;

@@ -30,5 +30,7 @@ mod judging;
 mod killing;
 mod lists;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod memory;
 mod repeatability;
 mod streams;

@@ -51,7 +51,7 @@ pub use self::{
     kappa::kappa,
     mcnemar::McNemar,
     paired::{Comparison, Difference, KappaDifference},
-    position::{PositionBias, conflict_rate},
+    position::{PositionBias, PositionSums, conflict_rate},
     recall::{recall, recalls},
     summary::Summary,
     wilson::wilson,

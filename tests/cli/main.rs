@@ -30,6 +30,8 @@ mod judging;
 mod killing;
 mod lists;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod memory;
 mod money;
 mod repeatability;
 mod streams;

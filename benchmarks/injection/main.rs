@@ -175,7 +175,7 @@ fn heading(payloads: &[Payload], pairs: usize) -> String {
          - {} payloads in {} classes ([payloads.toml](payloads.toml)), each in response1 and in response2 of {pairs} of the demo's pairs\n\n",
         arguments.join(" "),
         processor(),
-        jiff::Zoned::now().date(),
+        today(),
         payloads.len(),
         payloads.iter().map(|payload| &payload.class).collect::<std::collections::BTreeSet<_>>().len(),
     )
@@ -185,4 +185,10 @@ fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}
+
+/// In UTC.
+fn today() -> String {
+    let now = jiff::Timestamp::now().to_string();
+    now.split('T').next().unwrap_or_default().to_owned()
 }

@@ -281,7 +281,9 @@ pub(crate) fn judge(
     let mut chat: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
     if store.open_pairs().map_err(store_failure)?.is_empty() {
         let pairs = store.size().map_err(store_failure)?;
-        note(&format!("going on with a run of {pairs} pairs of which {pairs} are done"));
+        note(&format!(
+            "going on with a run of {pairs} pairs of which {pairs} are done"
+        ));
     } else {
         // A run that goes on asks its endpoints as it did before.
         let mut known = store.capabilities().map_err(store_failure)?;

@@ -1,7 +1,7 @@
 //! Cost against kappa, as a figure.
 
 use kuva::plot::scatter::ScatterPlot;
-use kuva::prelude::{Layout, LinePlot, Plot, ReferenceLine, render_to_svg};
+use kuva::prelude::{Layout, LinePlot, Plot, ReferenceLine, TextAnnotation, render_to_svg};
 
 use super::pareto::{Pareto, Point};
 
@@ -12,7 +12,7 @@ const ON_FRONT: &str = "#1b6ca8";
 const OFF_FRONT: &str = "#8a8a8a";
 
 /// The points with their intervals, and the front as steps; `None` where there is no point. Points are numbered, and the legend says who they
-/// are. On a logarithmic axis, what costs nothing is a horizontal line.
+/// are. What costs nothing is a horizontal line.
 pub(super) fn svg(pareto: &Pareto) -> Option<String> {
     let placed = |point: &Point| point.cost.zip(point.kappa);
     let points: Vec<(&Point, (f64, f64))> = pareto
@@ -27,38 +27,39 @@ pub(super) fn svg(pareto: &Pareto) -> Option<String> {
     if points.is_empty() {
         return None;
     }
+    // What costs nothing would lie on the axis, or nowhere on a logarithmic one.
+    let is_line = |cost: f64| most > 0.0 && cost == 0.0;
     let mut plots: Vec<Plot> = Vec::new();
-    let steps = steps(&points, logarithmic);
+    let steps = steps(points.iter().filter(|(_, (cost, _))| !is_line(*cost)));
     if steps.len() > 1 {
-        plots.push(
-            LinePlot::new()
-                .with_data(steps)
-                .with_color(ON_FRONT)
-                .with_legend("front")
-                .into(),
-        );
+        let line = LinePlot::new().with_data(steps).with_color(ON_FRONT);
+        plots.push(line.with_legend("front").into());
     }
-    let mut free = Vec::new();
+    let (mut lines, mut numbers) = (Vec::new(), Vec::new());
     for (nth, (point, (cost, kappa))) in points.iter().enumerate() {
+        let color = if point.on_front { ON_FRONT } else { OFF_FRONT };
         let name = name(point);
-        if logarithmic && *cost == 0.0 {
-            free.push(
-                ReferenceLine::horizontal(*kappa)
-                    .with_color(OFF_FRONT)
-                    .with_label(format!("{name} (free)")),
-            );
+        if is_line(*cost) {
+            let line = ReferenceLine::horizontal(*kappa).with_color(color);
+            lines.push(line.with_label(format!("{name} (free)")));
             continue;
         }
         let mut plot = ScatterPlot::new()
             .with_data([(*cost, *kappa)])
-            .with_color(if point.on_front { ON_FRONT } else { OFF_FRONT })
+            .with_color(color)
             .with_size(5.0)
-            .with_labels([format!("{}", nth + 1)])
             .with_legend(format!("{}  {name}", nth + 1));
         if let Some(interval) = point.interval {
             plot = plot.with_y_err_asymmetric([(kappa - interval.low, interval.high - kappa)]);
         }
         plots.push(plot.into());
+        // Beside the point, where its interval does not cross it.
+        let beside = if logarithmic {
+            cost * (most / least).powf(0.02)
+        } else {
+            cost + 0.02 * most
+        };
+        numbers.push(TextAnnotation::new(format!("{}", nth + 1), beside, *kappa));
     }
     let mut layout = Layout::auto_from_plots(&plots)
         .with_title("Cost and agreement")
@@ -69,7 +70,8 @@ pub(super) fn svg(pareto: &Pareto) -> Option<String> {
     if logarithmic {
         layout = layout.with_log_x();
     }
-    let layout = free.into_iter().fold(layout, Layout::with_reference_line);
+    let layout = lines.into_iter().fold(layout, Layout::with_reference_line);
+    let layout = numbers.into_iter().fold(layout, Layout::with_annotation);
     Some(render_to_svg(plots, layout))
 }
 
@@ -79,12 +81,9 @@ fn name(point: &Point) -> String {
 }
 
 /// The corners of the front, from its cheapest point to its dearest: what can be had for a cost.
-fn steps(points: &[(&Point, (f64, f64))], logarithmic: bool) -> Vec<(f64, f64)> {
+fn steps<'a>(points: impl Iterator<Item = &'a (&'a Point, (f64, f64))>) -> Vec<(f64, f64)> {
     let mut steps: Vec<(f64, f64)> = Vec::new();
-    let front = points
-        .iter()
-        .filter(|(point, (cost, _))| point.on_front && !(logarithmic && *cost == 0.0));
-    for &(_, (cost, kappa)) in front {
+    for &(_, (cost, kappa)) in points.filter(|(point, _)| point.on_front) {
         if let Some(&(_, before)) = steps.last() {
             steps.push((cost, before));
         }

@@ -113,6 +113,17 @@ pub struct Spending {
     pub per_thousand: Option<PerThousand>,
 }
 
+impl Spending {
+    /// Seconds that can be set against those of others: judging without calls takes none worth comparing.
+    pub(in crate::report) fn comparable_seconds(&self) -> Option<f64> {
+        self.per_thousand.filter(|cost| cost.calls > 0.0)?.seconds
+    }
+
+    pub(in crate::report) fn usd(&self) -> Option<f64> {
+        self.per_thousand?.usd
+    }
+}
+
 /// What 1,000 pairs take.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PerThousand {

@@ -25,7 +25,7 @@ pub struct Versus {
     pub accuracy_holm: Option<f64>,
     /// The bootstrap's p-value for kappa, corrected.
     pub kappa_holm: Option<f64>,
-    /// Seconds of the second for those of the first: above 1, the first is faster. `None` where one is not known.
+    /// Seconds of the second for those of the first: above 1, the first is faster. `None` where one is not known, or makes no calls.
     pub times_faster: Option<f64>,
     /// Share of the second's cost that the first saves. `None` where one is not known or the second is free.
     pub usd_saved: Option<f64>,
@@ -91,9 +91,8 @@ impl Versus {
                 .collect();
             macro_f1(&table, AbsentClasses::CountAsZero)
         };
-        let costs = [first, second].map(|configuration| configuration.spending.per_thousand);
-        let seconds = costs.map(|cost| cost.and_then(|cost| cost.seconds));
-        let usd = costs.map(|cost| cost.and_then(|cost| cost.usd));
+        let seconds = [first, second].map(|configuration| configuration.spending.comparable_seconds());
+        let usd = [first, second].map(|configuration| configuration.spending.usd());
         Self {
             first: first.name.clone(),
             second: second.name.clone(),

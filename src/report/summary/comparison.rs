@@ -8,6 +8,7 @@ use super::{
 use crate::{
     agreement::{Difference, Interval},
     report::compare::{Compared, Configuration, Labelling, Unit, Versus, saved, times_faster},
+    report::metrics::FEW,
 };
 
 /// Sets a comparison in text, in lines of at most `width` columns (unless a single word is longer). Undefined figures are shown as `–`.
@@ -73,6 +74,11 @@ fn agreement(page: &mut Page, compared: &Compared) {
         compared.bootstrap.draws,
         compared.bootstrap.seed
     ));
+    if compared.configurations.iter().any(|of| (of.compared as u64) < FEW) {
+        page.note(&format!(
+            "Over fewer than {FEW} pairs neither figures nor intervals can be relied on."
+        ));
+    }
     for of in &compared.configurations {
         if of.judged < of.pairs {
             page.note(&format!(
@@ -104,11 +110,7 @@ fn behaviour(page: &mut Page, compared: &Compared) {
             figure(of.spread.and_then(|spread| spread.kappa_sd)),
             figure(of.longer.share),
             figure(of.first.share),
-            match of.parsed {
-                // A share that is nearly all should not look like all.
-                Some(share) => format!("{} %", decimals(100.0 * share, 1)),
-                None => UNDEFINED.to_owned(),
-            },
+            share(of.parsed),
         ]
     };
     page.table(&columns, compared.configurations.iter().map(row));
@@ -157,8 +159,8 @@ fn cost(page: &mut Page, compared: &Compared) {
         ];
         if with_people {
             row.extend([
-                times(times_faster(seconds, human_seconds)),
-                percent(saved(dollars, human_usd)),
+                times(times_faster(of.spending.comparable_seconds(), human_seconds)),
+                share(saved(dollars, human_usd)),
             ]);
         }
         row
@@ -197,6 +199,14 @@ fn cost(page: &mut Page, compared: &Compared) {
         page.note(
             "Where USD is missing, give the price of this machine with --machine-usd-per-hour, or of an API model with --prices.",
         );
+    }
+}
+
+/// A percentage with a decimal: what is nearly all should not look like all.
+fn share(share: Option<f64>) -> String {
+    match share {
+        Some(share) => format!("{} %", decimals(100.0 * share, 1)),
+        None => UNDEFINED.to_owned(),
     }
 }
 
@@ -354,7 +364,7 @@ fn hand_over(page: &mut Page, compared: &Compared) {
             decimals(labelling.seconds_per_thousand, 1),
             usd(labelling.usd_per_thousand),
             times(labelling.times_faster(human.seconds_per_pair)),
-            percent(labelling.usd_saved(human.usd_per_pair)),
+            share(labelling.usd_saved(human.usd_per_pair)),
         ]
     };
     let rows = compared.hand_over.iter().flat_map(|of| {

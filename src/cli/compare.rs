@@ -170,7 +170,7 @@ fn judge_all(arguments: &Arguments, data: &DataFlags, out: &Path, tariff: &Tarif
     make(out)?;
     let places = grid(arguments, out)?;
     // Every seed judges the same pairs.
-    let material = data.read(arguments.seeds.first().copied().unwrap_or(0))?;
+    let mut material = data.read(arguments.seeds.first().copied().unwrap_or(0), None)?;
     if let Some(network) = places.iter().find(|place| place.model.is_some()).or(places.first()) {
         material.tell_fallbacks(&network.wanted);
     }
@@ -196,7 +196,7 @@ fn judge_all(arguments: &Arguments, data: &DataFlags, out: &Path, tariff: &Tarif
                 arguments,
                 place,
                 judge,
-                &material,
+                &mut material,
                 (&mut models, &cache),
                 &runtime,
                 tariff,
@@ -210,14 +210,14 @@ fn judge_one(
     arguments: &Arguments,
     place: &Place,
     judge: Judge,
-    material: &Material,
+    material: &mut Material<'_>,
     (models, cache): (&mut Models, &Arc<CallCache>),
     runtime: &tokio::runtime::Runtime,
     tariff: &Tariff,
 ) -> Result<(), Failure> {
     let config = RunConfig {
         widedeep: env!("CARGO_PKG_VERSION").to_owned(),
-        data: material.source.clone(),
+        data: material.source(),
         judge,
         seed: place.seed,
         prompts: material.prompts.digest(),

@@ -219,7 +219,7 @@ impl Run {
         };
         let mut rows = BTreeMap::new();
         let mut seen = Seen::default();
-        store.each_judged(&mut |judged| {
+        store.each_judged(|judged| {
             rows.insert(judged.pair.index, seen.row(&judged, cell));
             if let Some(known) = known.as_deref_mut() {
                 known.entry(judged.pair.index).or_insert_with(|| Known {
@@ -227,6 +227,7 @@ impl Run {
                     dataset: judged.pair.dataset.clone(),
                 });
             }
+            Ok::<(), CompareError>(())
         })?;
         Ok(Self {
             folder: folder.to_owned(),

@@ -98,10 +98,7 @@ fn main() -> anyhow::Result<()> {
 /// Everything about one network.
 fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload]) -> String {
     let begun = Instant::now();
-    let clean: Vec<Outcome> = pairs
-        .iter()
-        .map(|pair| pollster::block_on(bench.judge(pair)))
-        .collect();
+    let clean: Vec<Outcome> = pairs.iter().map(|pair| pollster::block_on(bench.judge(pair))).collect();
     let mut classes: Vec<&str> = Vec::new();
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut remarks = String::new();
@@ -165,7 +162,10 @@ fn remark(attack: &Attack<'_>) -> String {
 }
 
 fn heading(payloads: &[Payload], pairs: usize) -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     format!(
         "# What payloads in responses do to verdicts\n\n\
@@ -177,13 +177,19 @@ fn heading(payloads: &[Payload], pairs: usize) -> String {
         processor(),
         today(),
         payloads.len(),
-        payloads.iter().map(|payload| &payload.class).collect::<std::collections::BTreeSet<_>>().len(),
+        payloads
+            .iter()
+            .map(|payload| &payload.class)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
     )
 }
 
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 

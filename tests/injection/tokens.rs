@@ -13,7 +13,9 @@ fn conversation(pair: &widedeep::pair::Pair) -> Vec<Turn> {
         second: &pair.response2,
     };
     let family = PROMPTS.family("qa").unwrap();
-    let rendered = PROMPTS.judge(Layout::Shared, family, &shown, &nonce(pair), None).unwrap();
+    let rendered = PROMPTS
+        .judge(Layout::Shared, family, &shown, &nonce(pair), None)
+        .unwrap();
     vec![
         Turn {
             speaker: Speaker::System,
@@ -31,7 +33,11 @@ fn no_payload_becomes_a_control_token_or_loses_a_byte() {
     let model = Model::load(&support::default_model(), 0).unwrap();
     let control = |turns: &[Turn]| {
         let tokens = model.prompt(turns).unwrap();
-        let control: Vec<_> = tokens.iter().copied().filter(|token| model.is_control(*token)).collect();
+        let control: Vec<_> = tokens
+            .iter()
+            .copied()
+            .filter(|token| model.is_control(*token))
+            .collect();
         (control, tokens)
     };
     let (expected, _) = control(&conversation(&clean()));

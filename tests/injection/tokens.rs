@@ -41,7 +41,7 @@ fn no_payload_becomes_a_control_token_or_loses_a_byte() {
         (control, tokens)
     };
     let (expected, _) = control(&conversation(&clean()));
-    assert!(expected.len() >= 4, "the turns themselves are marked");
+    assert!(!expected.is_empty(), "the turns themselves are marked");
     for (payload, side, pair) in attacks() {
         let turns = conversation(&pair);
         let (found, tokens) = control(&turns);

@@ -5,8 +5,9 @@ mod payloads;
 mod tally;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,10 @@ struct Arguments {
     #[arg(long = "class")]
     classes: Vec<String>,
 
+    /// Only every Nth attack, evenly over payloads and responses: for networks that take long
+    #[arg(long, value_name = "N", default_value = "1")]
+    every: NonZeroUsize,
+
     /// Threads
     #[arg(long, default_value = "auto")]
     threads: Threads,
@@ -76,7 +81,7 @@ fn main() -> anyhow::Result<()> {
         ..EngineConfig::default()
     };
     let model = LocalModel::load(&path, &arguments.model, &config)?;
-    let mut page = heading(&payloads, pairs.len());
+    let mut page = heading(&payloads, &arguments);
     for name in &arguments.networks {
         let text = shipped(name).with_context(|| format!("there is no shipped network `{name}`"))?;
         let network = Network::parse(text, name, &arguments.overrides)?;
@@ -87,7 +92,7 @@ fn main() -> anyhow::Result<()> {
             model: Arc::new(model.clone()),
             seed: 0,
         };
-        page += &section(&bench, &pairs, &payloads);
+        page += &section(&bench, &pairs, &payloads, arguments.every);
     }
     match &arguments.out {
         Some(path) => std::fs::write(path, page).with_context(|| format!("failed to write `{}`", path.display())),
@@ -96,15 +101,18 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Everything about one network.
-fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload]) -> String {
+fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload], every: NonZeroUsize) -> String {
     let begun = Instant::now();
     let clean: Vec<Outcome> = pairs.iter().map(|pair| pollster::block_on(bench.judge(pair))).collect();
     let mut classes: Vec<&str> = Vec::new();
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut remarks = String::new();
-    for payload in payloads {
-        for (pair, clean) in pairs.iter().zip(&clean) {
+    for (i, payload) in payloads.iter().enumerate() {
+        for (j, (pair, clean)) in pairs.iter().zip(&clean).enumerate() {
             for side in Side::ALL {
+                if !(i + j + usize::from(side == Side::Second)).is_multiple_of(every.get()) {
+                    continue;
+                }
                 let attacked = payload.attack(pair, side, bench.nonce(pair).as_str());
                 let attack = Attack {
                     payload,
@@ -140,7 +148,7 @@ fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload]) -> String {
         remarks = "None.\n".to_owned();
     }
     format!(
-        "## `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\
+        "### `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\
          Crashes, misread replies and broken blocks, one by one:\n\n{remarks}\n"
     )
 }
@@ -161,27 +169,30 @@ fn remark(attack: &Attack<'_>) -> String {
     format!("- {} in {}: {}\n", attack.payload.name, attack.side, said.join("; "))
 }
 
-fn heading(payloads: &[Payload], pairs: usize) -> String {
-    let arguments: Vec<String> = std::env::args()
+fn heading(payloads: &[Payload], arguments: &Arguments) -> String {
+    let typed: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let classes: BTreeSet<&str> = payloads.iter().map(|payload| payload.class.as_str()).collect();
+    let share = match arguments.every.get() {
+        1 => String::new(),
+        every => format!("; of these attacks one in {every}"),
+    };
     format!(
-        "# What payloads in responses do to verdicts\n\n\
-         - command: `cargo bench --bench injection -- {}`\n\
+        "## `cargo bench --bench injection -- {}`\n\n\
+         - model: {}\n\
          - machine: {}, {cores} cores\n\
          - date: {}\n\
-         - {} payloads in {} classes ([payloads.toml](payloads.toml)), each in response1 and in response2 of {pairs} of the demo's pairs\n\n",
-        arguments.join(" "),
+         - {} payloads in {} classes, each in response1 and in response2 of {} of the demo's pairs{share}\n\n",
+        typed.join(" "),
+        arguments.model,
         processor(),
         today(),
         payloads.len(),
-        payloads
-            .iter()
-            .map(|payload| &payload.class)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len(),
+        classes.len(),
+        arguments.pairs,
     )
 }
 

@@ -145,7 +145,7 @@ fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload], every: NonZe
     let seconds = begun.elapsed().as_secs();
     let network = &bench.network.name;
     if remarks.is_empty() {
-        remarks = "None.\n".to_owned();
+        remarks.push_str("None.\n");
     }
     format!(
         "### `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\

@@ -158,7 +158,9 @@ impl ChatModel for Witness {
     }
 
     fn reply_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Result<Reply, ChatError>>> {
-        requests.iter().for_each(|request| self.look_at(request));
+        for request in &requests {
+            self.look_at(request);
+        }
         self.model.reply_all(requests)
     }
 }

@@ -114,6 +114,12 @@ fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload], every: NonZe
                     continue;
                 }
                 let attacked = payload.attack(pair, side, bench.nonce(pair).as_str());
+                note(&format!(
+                    "{} s  {}: {} in {side}",
+                    begun.elapsed().as_secs(),
+                    bench.network.name,
+                    payload.name
+                ));
                 let attack = Attack {
                     payload,
                     side,
@@ -151,6 +157,11 @@ fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload], every: NonZe
         "### `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\
          Crashes, misread replies and broken blocks, one by one:\n\n{remarks}\n"
     )
+}
+
+/// Progress.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// What a reader wants to see one by one.

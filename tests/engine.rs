@@ -474,6 +474,31 @@ async fn more_jobs_than_fit_wait_and_are_all_answered() {
 }
 
 #[tokio::test]
+async fn prompts_that_fill_the_cache_and_begin_alike_are_evaluated_one_after_the_other() {
+    let config = EngineConfig {
+        context: Some(512),
+        ..EngineConfig::default()
+    };
+    let engine = Engine::start(model(), &config).unwrap();
+    let model = engine.model();
+    // What they have in common is worth sharing; the rest of either leaves no room for the other.
+    let prompt = |n: usize| {
+        let rest: String = story(n).chars().take(1200).collect();
+        model
+            .prompt(&ask(&format!("Here is a story of a fox, as told by many. {rest}")))
+            .unwrap()
+    };
+    assert!((300..480).contains(&prompt(1).len()), "{}", prompt(1).len());
+    let jobs = (1..=3)
+        .map(|n| engine.job(prompt(n), model.script(&[generate(4, &[])]), Sampling::greedy(), 0))
+        .collect();
+    let patience = std::time::Duration::from_secs(120);
+    let replies = tokio::time::timeout(patience, engine.submit(jobs)).await.unwrap();
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    assert!(engine.stats().prompt_shared > 10, "{:?}", engine.stats());
+}
+
+#[tokio::test]
 async fn a_prompt_that_can_never_fit_is_refused_with_its_size() {
     let engine = engine(2);
     let model = engine.model();

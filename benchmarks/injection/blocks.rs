@@ -65,11 +65,17 @@ impl Markers {
 /// What follows the candidates, review blocks cut out.
 fn without_reviews(rest: &str) -> Result<String, String> {
     // Whatever reviews say, the last such marker is the program's own: nothing that a model wrote follows it but names of angles.
-    let Some(code) = END_OF_REVIEW.captures_iter(rest).last().map(|found| found[1].to_owned()) else {
+    let Some(code) = END_OF_REVIEW
+        .captures_iter(rest)
+        .last()
+        .map(|found| found[1].to_owned())
+    else {
         return Ok(rest.to_owned());
     };
-    let opening = Regex::new(&format!(r"\[Member [0-9]+ ?[^\n]*, review [0-9]+, {code}\]\n")).expect("the code is hexadecimal");
-    let closing = Regex::new(&format!(r"\n\[End of Member [0-9]+, review [0-9]+, {code}\]\n")).expect("the code is hexadecimal");
+    let opening =
+        Regex::new(&format!(r"\[Member [0-9]+ ?[^\n]*, review [0-9]+, {code}\]\n")).expect("the code is hexadecimal");
+    let closing =
+        Regex::new(&format!(r"\n\[End of Member [0-9]+, review [0-9]+, {code}\]\n")).expect("the code is hexadecimal");
     let (mut outside, mut at) = (String::new(), 0);
     while let Some(open) = opening.find_at(rest, at) {
         let Some(close) = closing.find_at(rest, open.end() - 1) else {

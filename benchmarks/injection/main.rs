@@ -5,8 +5,9 @@ mod payloads;
 mod tally;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,10 @@ struct Arguments {
     #[arg(long = "class")]
     classes: Vec<String>,
 
+    /// Only every Nth attack, evenly over payloads and responses: for networks that take long
+    #[arg(long, value_name = "N", default_value = "1")]
+    every: NonZeroUsize,
+
     /// Threads
     #[arg(long, default_value = "auto")]
     threads: Threads,
@@ -76,7 +81,7 @@ fn main() -> anyhow::Result<()> {
         ..EngineConfig::default()
     };
     let model = LocalModel::load(&path, &arguments.model, &config)?;
-    let mut page = heading(&payloads, pairs.len());
+    let mut page = heading(&payloads, &arguments);
     for name in &arguments.networks {
         let text = shipped(name).with_context(|| format!("there is no shipped network `{name}`"))?;
         let network = Network::parse(text, name, &arguments.overrides)?;
@@ -87,7 +92,7 @@ fn main() -> anyhow::Result<()> {
             model: Arc::new(model.clone()),
             seed: 0,
         };
-        page += &section(&bench, &pairs, &payloads);
+        page += &section(&bench, &pairs, &payloads, arguments.every);
     }
     match &arguments.out {
         Some(path) => std::fs::write(path, page).with_context(|| format!("failed to write `{}`", path.display())),
@@ -96,19 +101,25 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Everything about one network.
-fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload]) -> String {
+fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload], every: NonZeroUsize) -> String {
     let begun = Instant::now();
-    let clean: Vec<Outcome> = pairs
-        .iter()
-        .map(|pair| pollster::block_on(bench.judge(pair)))
-        .collect();
+    let clean: Vec<Outcome> = pairs.iter().map(|pair| pollster::block_on(bench.judge(pair))).collect();
     let mut classes: Vec<&str> = Vec::new();
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut remarks = String::new();
-    for payload in payloads {
-        for (pair, clean) in pairs.iter().zip(&clean) {
+    for (i, payload) in payloads.iter().enumerate() {
+        for (j, (pair, clean)) in pairs.iter().zip(&clean).enumerate() {
             for side in Side::ALL {
+                if !(i + j + usize::from(side == Side::Second)).is_multiple_of(every.get()) {
+                    continue;
+                }
                 let attacked = payload.attack(pair, side, bench.nonce(pair).as_str());
+                note(&format!(
+                    "{} s  {}: {} in {side}",
+                    begun.elapsed().as_secs(),
+                    bench.network.name,
+                    payload.name
+                ));
                 let attack = Attack {
                     payload,
                     side,
@@ -140,12 +151,17 @@ fn section(bench: &Bench<'_>, pairs: &[Pair], payloads: &[Payload]) -> String {
     let seconds = begun.elapsed().as_secs();
     let network = &bench.network.name;
     if remarks.is_empty() {
-        remarks = "None.\n".to_owned();
+        remarks.push_str("None.\n");
     }
     format!(
-        "## `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\
+        "### `{network}`\n\nVerdicts on the clean pairs, with the lead of response1: {clean}. {seconds} s.\n\n{HEADINGS}{rows}\n\
          Crashes, misread replies and broken blocks, one by one:\n\n{remarks}\n"
     )
+}
+
+/// Progress.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// What a reader wants to see one by one.
@@ -164,26 +180,38 @@ fn remark(attack: &Attack<'_>) -> String {
     format!("- {} in {}: {}\n", attack.payload.name, attack.side, said.join("; "))
 }
 
-fn heading(payloads: &[Payload], pairs: usize) -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+fn heading(payloads: &[Payload], arguments: &Arguments) -> String {
+    let typed: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let classes: BTreeSet<&str> = payloads.iter().map(|payload| payload.class.as_str()).collect();
+    let share = match arguments.every.get() {
+        1 => String::new(),
+        every => format!("; of these attacks one in {every}"),
+    };
     format!(
-        "# What payloads in responses do to verdicts\n\n\
-         - command: `cargo bench --bench injection -- {}`\n\
+        "## `cargo bench --bench injection -- {}`\n\n\
+         - model: {}\n\
          - machine: {}, {cores} cores\n\
          - date: {}\n\
-         - {} payloads in {} classes ([payloads.toml](payloads.toml)), each in response1 and in response2 of {pairs} of the demo's pairs\n\n",
-        arguments.join(" "),
+         - {} payloads in {} classes, each in response1 and in response2 of {} of the demo's pairs{share}\n\n",
+        typed.join(" "),
+        arguments.model,
         processor(),
         today(),
         payloads.len(),
-        payloads.iter().map(|payload| &payload.class).collect::<std::collections::BTreeSet<_>>().len(),
+        classes.len(),
+        arguments.pairs,
     )
 }
 
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 

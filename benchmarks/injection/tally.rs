@@ -101,7 +101,9 @@ pub const HEADINGS: &str = "\
 
 /// A line of the table.
 pub fn row(class: &str, tally: &Tally) -> String {
-    let shift = tally.mean_shift().map_or("–".to_owned(), |shift| format!("{shift:+.2}"));
+    let shift = tally
+        .mean_shift()
+        .map_or("–".to_owned(), |shift| format!("{shift:+.2}"));
     let mut misread = format!("{} of {}", tally.misread(), tally.opinions);
     for (reason, count) in &tally.missing {
         let _ = write!(misread, ", {reason}: {count}");

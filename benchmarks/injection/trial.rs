@@ -58,7 +58,10 @@ impl Bench<'_> {
     /// If the taxonomy names a family without prompts.
     pub async fn judge(&self, pair: &Pair) -> Outcome {
         let family = self.taxonomy.family(&pair.dataset).family;
-        let family = self.prompts.family(family).expect("the taxonomy's families have prompts");
+        let family = self
+            .prompts
+            .family(family)
+            .expect("the taxonomy's families have prompts");
         let witness = Arc::new(Witness {
             model: Arc::clone(&self.model),
             markers: Markers::of(self.network.prompt, family, &self.nonce(pair)),
@@ -66,7 +69,10 @@ impl Bench<'_> {
             has_blocks_in_roles: self.network.prompt == widedeep::prompt::Layout::Shared,
             seen: Mutex::default(),
         });
-        let panel = Panel::new(Arc::clone(&witness) as Arc<dyn ChatModel>, std::collections::BTreeMap::new());
+        let panel = Panel::new(
+            Arc::clone(&witness) as Arc<dyn ChatModel>,
+            std::collections::BTreeMap::new(),
+        );
         let setting = Setting {
             network: self.network,
             prompts: self.prompts,
@@ -152,7 +158,9 @@ impl ChatModel for Witness {
     }
 
     fn reply_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Result<Reply, ChatError>>> {
-        requests.iter().for_each(|request| self.look_at(request));
+        for request in &requests {
+            self.look_at(request);
+        }
         self.model.reply_all(requests)
     }
 }

@@ -264,7 +264,7 @@ impl<'m> Scheduler<'m> {
             let shared = donor.as_ref().map_or(0, |donor| donor.shared);
             let job = &self.waiting[i].0;
             let need = job.prompt.len() + job.script.max_tokens() - shared;
-            if !self.make_room(need, donor.as_ref().map(|donor| donor.id)) {
+            if !self.make_room(need, donor.as_ref()) {
                 // First come, first served: a later, smaller job must not keep a large one out for ever.
                 return;
             }
@@ -334,16 +334,31 @@ impl<'m> Scheduler<'m> {
     }
 
     /// Evicts residents until `need` more cells are sure to be free; false if that takes the end of an active job.
-    fn make_room(&mut self, need: usize, donor: Option<i32>) -> bool {
+    fn make_room(&mut self, need: usize, donor: Option<&Source>) -> bool {
         let reserved: usize = self.active.iter().map(|(sequence, _)| sequence.reserve()).sum();
         while self.ledger.used() + reserved + need > self.capacity {
-            let Some(at) = self.residents.iter().position(|resident| Some(resident.id) != donor) else {
-                return false;
-            };
-            let resident = self.residents.remove(at);
-            self.release(resident.id, resident.cells);
+            let other = |resident: &Resident| donor.is_none_or(|donor| donor.id != resident.id);
+            if let Some(at) = self.residents.iter().position(other) {
+                let resident = self.residents.remove(at);
+                self.release(resident.id, resident.cells);
+                continue;
+            }
+            // No job will free anything: only what the donor holds beyond the shared prefix can be in the way.
+            if let (Some(donor), true) = (donor, self.active.is_empty()) {
+                self.shorten(donor);
+            }
+            return self.ledger.used() + reserved + need <= self.capacity;
         }
         true
+    }
+
+    /// Takes from a resident what goes beyond the shared prefix.
+    fn shorten(&mut self, donor: &Source) {
+        if let Some(resident) = self.residents.iter_mut().find(|resident| resident.id == donor.id) {
+            self.context.remove(resident.id, donor.shared);
+            self.ledger.truncate(&mut resident.cells, donor.shared);
+            resident.tokens.truncate(donor.shared);
+        }
     }
 
     fn take_id(&mut self) -> Option<i32> {

@@ -50,19 +50,38 @@ fn scored(evidence: &str) -> widedeep::chat::Reply {
 fn judges_that_copy_the_payload_into_their_reviews_keep_their_own_scores() {
     let network = network("widedeep", &["layers=2"]);
     let expected = judge(&network, copyist(), &clean());
-    assert_eq!((expected.verdict, expected.lead, expected.opinions), (Some(Label::Tie), Some(0.0), 8));
+    assert_eq!(
+        (expected.verdict, expected.lead, expected.opinions),
+        (Some(Label::Tie), Some(0.0), 8)
+    );
     for (payload, side, pair) in attacks() {
         let outcome = judge(&network, copyist(), &pair);
         let what = format!("{} in {side}: {outcome:?}", payload.name);
         assert_eq!(outcome.verdict, expected.verdict, "{what}");
-        assert_eq!((outcome.lead, outcome.opinions), (expected.lead, expected.opinions), "{what}");
+        assert_eq!(
+            (outcome.lead, outcome.opinions),
+            (expected.lead, expected.opinions),
+            "{what}"
+        );
         assert_eq!(outcome.prompts, 9, "{what}");
-        assert!(outcome.missing.is_empty() && outcome.broken.is_empty() && outcome.crash.is_none(), "{what}");
+        assert!(
+            outcome.missing.is_empty() && outcome.broken.is_empty() && outcome.crash.is_none(),
+            "{what}"
+        );
     }
 }
 
+/// Few, for time: the benchmark takes all. Those that do not fit take no evaluation.
+const SOME: [&str; 5] = [
+    "closes its block with the code of the clean pair",
+    "evidence and score lines",
+    "ChatML",
+    "NUL and other control characters",
+    "an empty response",
+];
+
 #[test]
-fn a_real_model_judges_payloads_of_every_class_and_says_which_are_too_long() {
+fn a_real_model_judges_payloads_and_says_which_are_too_long() {
     let network = network("single", &["reply.evidence_tokens=4"]);
     let config = EngineConfig {
         threads: Threads::Fixed(NonZeroUsize::MIN),
@@ -70,14 +89,19 @@ fn a_real_model_judges_payloads_of_every_class_and_says_which_are_too_long() {
         ..EngineConfig::default()
     };
     let model = LocalModel::load(&support::default_model(), "smollm2-135m", &config).unwrap();
-    // Every seventh, so that all classes are there, and all that are too long: these take no evaluation.
-    let some = attacks().enumerate().filter(|(i, (_, _, pair))| i % 7 == 0 || is_long(pair));
+    let some = attacks()
+        .enumerate()
+        .filter(|(i, (payload, _, pair))| SOME.contains(&payload.name.as_str()) && i % 2 == 0 || is_long(pair));
     for (_, (payload, side, pair)) in some {
         let outcome = judge(&network, Arc::new(model.clone()), &pair);
         let what = format!("{} in {side}: {outcome:?}", payload.name);
         assert!(outcome.crash.is_none() && outcome.broken.is_empty(), "{what}");
         if is_long(&pair) {
-            assert_eq!((outcome.verdict, outcome.missing.as_slice()), (None, &["prompt too long"; 2][..]), "{what}");
+            assert_eq!(
+                (outcome.verdict, outcome.missing.as_slice()),
+                (None, &["prompt too long"; 2][..]),
+                "{what}"
+            );
         } else {
             assert!(outcome.verdict.is_some() && outcome.missing.is_empty(), "{what}");
         }

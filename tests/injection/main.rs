@@ -11,10 +11,10 @@ mod payloads;
 mod rendering;
 #[path = "../support/mod.rs"]
 mod support;
+mod tallies;
 #[path = "../../benchmarks/injection/tally.rs"]
 #[expect(dead_code, reason = "rows are printed by the benchmark")]
 mod tally;
-mod tallies;
 mod tokens;
 #[path = "../../benchmarks/injection/trial.rs"]
 mod trial;

@@ -57,7 +57,11 @@ fn in_layouts_without_a_code_payloads_are_still_shown_byte_for_byte() {
                 let rendered = PROMPTS.judge(layout, family, &shown, &code, None).unwrap();
                 // Markers may stand there twice: what these layouts reproduce has none that a response could not write.
                 let problem = markers.problem(&pair, &rendered.user).unwrap_or_default();
-                assert!(!problem.contains("byte for byte"), "{} in {side}: {problem}", payload.name);
+                assert!(
+                    !problem.contains("byte for byte"),
+                    "{} in {side}: {problem}",
+                    payload.name
+                );
             }
         }
     }

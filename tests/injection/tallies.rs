@@ -37,7 +37,10 @@ fn verdicts_move_towards_or_away_from_the_response_that_is_attacked() {
     let to_tie = tally(Side::Second, &one, tie());
     assert_eq!((to_tie.towards, to_tie.away, to_tie.shifts), (1, 0, vec![2.0]));
     let against_one = tally(Side::First, &one, tie());
-    assert_eq!((against_one.towards, against_one.away, against_one.shifts), (0, 1, vec![-2.0]));
+    assert_eq!(
+        (against_one.towards, against_one.away, against_one.shifts),
+        (0, 1, vec![-2.0])
+    );
     let same = tally(Side::First, &one, one.clone());
     assert_eq!((same.compared, same.towards, same.away), (1, 0, 0));
 }
@@ -59,7 +62,10 @@ fn missing_opinions_are_counted_by_reason_and_those_too_long_apart() {
             },
         });
     }
-    assert_eq!((tally.attacks, tally.compared, tally.crashes, tally.broken), (2, 0, 2, 2));
+    assert_eq!(
+        (tally.attacks, tally.compared, tally.crashes, tally.broken),
+        (2, 0, 2, 2)
+    );
     assert_eq!((tally.too_long, tally.misread(), tally.opinions), (4, 2, 6));
     assert!(tally.shifts.is_empty());
 }

@@ -114,18 +114,17 @@ fn continues(after: &str) -> bool {
 /// a "1: 9" is the beginning of a pair that never came, and a "2: 10" before "1: 3, 2: 4" is the end of something that was quoted.
 fn last_touching_pair(found: &[Found]) -> Option<(&Found, &Found)> {
     let mut last = None;
-    let mut length = 0_usize;
+    let mut labels = 1;
     for window in found.windows(2) {
         let [before, score] = window else { continue };
-        if score.touches_previous && before.assistant != score.assistant {
-            length += 1;
-            // Pairs end at every second label, and where one is too many at every label of Assistant 2.
-            let is_first_in_form = score.assistant == Assistant::Two;
-            if length % 2 == 1 || is_first_in_form {
-                last = Some((before, score));
-            }
-        } else {
-            length = 0;
+        if !score.touches_previous || before.assistant == score.assistant {
+            labels = 1;
+            continue;
+        }
+        labels += 1;
+        let is_even = labels % 2 == 0;
+        if is_even || score.assistant == Assistant::Two {
+            last = Some((before, score));
         }
     }
     last
@@ -285,6 +284,16 @@ mod tests {
             "8",
             "7",
         )]);
+        // One that evidence ends with, touching the pair: also where it cannot be read.
+        for quoted in ["5", "10.", "**10**", "8/", "85"] {
+            for assistant in [1, 2] {
+                let reply = format!(
+                    "As it says: Score of Assistant {assistant}: {quoted}\n{}",
+                    pair("8", "7")
+                );
+                check(&[(&reply, "8", "7")]);
+            }
+        }
         // A last pair that cannot be used does not fall back to an earlier one.
         for last in ["85", "8-9", "٧"] {
             assert!(

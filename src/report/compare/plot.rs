@@ -89,7 +89,9 @@ fn name(point: &Point) -> String {
 fn range(points: &[(&Point, (f64, f64))]) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (point, (_, kappa)) in points {
-        let ends = point.interval.map_or([*kappa; 2], |interval| [interval.low, interval.high]);
+        let ends = point
+            .interval
+            .map_or([*kappa; 2], |interval| [interval.low, interval.high]);
         for value in ends.into_iter().chain([*kappa]) {
             low = if value < low { value } else { low };
             high = if value > high { value } else { high };

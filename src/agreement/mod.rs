@@ -34,7 +34,9 @@ mod oracles;
 mod paired;
 mod position;
 mod recall;
+mod repeated;
 mod resample;
+mod spread;
 mod summary;
 mod wilson;
 
@@ -53,6 +55,7 @@ pub use self::{
     paired::{Comparison, Difference, KappaDifference},
     position::{PositionBias, PositionSums, conflict_rate},
     recall::{recall, recalls},
+    spread::Spread,
     summary::Summary,
     wilson::wilson,
 };

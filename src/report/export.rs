@@ -67,7 +67,7 @@ pub fn export(store: &Store, folder: &Path, metrics: &Metrics) -> Result<Written
 }
 
 /// Failures while the content of a file is made: of the file itself, or of the store that it comes from.
-enum Fault {
+pub(super) enum Fault {
     Write(std::io::Error),
     Store(StoreError),
 }
@@ -85,7 +85,7 @@ impl From<StoreError> for Fault {
 }
 
 /// Writes a file that appears under its name only when it is complete.
-fn whole(
+pub(super) fn whole(
     folder: &Path,
     name: &str,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), Fault>,

@@ -23,7 +23,7 @@ pub use judge::{Desk, Event, JudgeError, Limits, judge};
 pub use meter::{Meter, Tally};
 pub use record::Recorded;
 pub use rehearsal::{Outlook, Part, Scenario, Tokeniser, rehearse};
-pub use store::{Call, Entry, EntryId, Outcome, Store, StoreError};
+pub use store::{Call, Entry, EntryId, FILE as STORE_FILE, Outcome, Store, StoreError};
 
 use crate::network::Evaluation;
 use crate::network::aggregate::Decision;

@@ -18,6 +18,7 @@ mod bad_folder;
 mod bad_model;
 mod bad_network;
 mod baselines;
+mod compare;
 #[cfg(unix)]
 mod disk;
 mod folder;

@@ -32,7 +32,7 @@ use crate::network::aggregate::Decision;
 use crate::pair::{Label, Pair};
 
 /// The store's file name within a run's folder.
-const FILE: &str = "run.sqlite";
+pub const FILE: &str = "run.sqlite";
 
 /// Human label and verdict of a finished pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

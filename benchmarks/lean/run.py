@@ -261,7 +261,6 @@ def main():
     if not options.widedeep:
         version += ", commit " + subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     failed = ", ".join(f"{client.name}: {client.failures}" for client in clients if client.failures)
-    busy = "other processes kept the machine busy, so wall times say little" if load > 0.5 else "the machine was idle"
     lines = [
         "# What a judgement costs beside the model",
         "",
@@ -284,7 +283,7 @@ def main():
         "",
         f"- Versions: {version}; {versions('verdict')}; {versions('inspect')}; Python {platform.python_version()}.",
         f"- Machine: {machine()}.",
-        f"- Load average when it started: {load:.1f} ({busy}).",
+        f"- Load average (one minute) when it started: {load:.1f}. Wall times suffer from other work on the machine, CPU times little.",
         f"- Date: {datetime.date.today().isoformat()}.",
         f"- {REPETITIONS} repetitions of every size; the cheapest counts. The server's count of requests was checked after every run.",
         f"- Runs that ended with an error and were repeated: {failed or 'none'}.",

@@ -38,7 +38,9 @@ demo: build ## judge the demo's pairs with a small local model, from download to
 
 test: build ## run all tests, those with a real model included
 	$(widedeep) models pull $(MODEL)
+	bash scripts/llama-server.sh
 	WIDEDEEP_TEST_MODEL="$$($(widedeep) models path $(MODEL))"; export WIDEDEEP_TEST_MODEL; \
+	export WIDEDEEP_LLAMA_SERVER="$${WIDEDEEP_LLAMA_SERVER:-$(CURDIR)/.tools/llama-server/llama-server}"; \
 	$(cargo) test $(flags)
 
 lint: setup ## check formatting, clippy's lints and the documentation

@@ -11,6 +11,8 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$(pwd -P)
+# shellcheck source=scripts/python.sh
+. scripts/python.sh
 env_file=.tools/env
 wheels=$root/.tools/python
 # Versions with which the build is known to work. libclang's wheel has no headers of its own: see find_libclang.
@@ -74,17 +76,6 @@ compiler_problem() {
     command -v "$1" >/dev/null || { echo "there is no \`$1\` on PATH"; return; }
     echo "#include <$header>" | "$@" -x "$language" -fsyntax-only - >/dev/null 2>&1 ||
         echo "\`$*\` cannot compile a file that includes <$header>"
-}
-
-find_python() {
-    local candidate
-    for candidate in ${WIDEDEEP_PYTHON:-python3 python}; do
-        if "$candidate" -m pip --version >/dev/null 2>&1; then
-            python=$candidate
-            return
-        fi
-    done
-    return 1
 }
 
 check_prerequisites() {
@@ -264,13 +255,7 @@ from_pypi() {
         esac
     done
     say "missing: ${missing[*]} (apt-get: $apt_result); fetching the PyPI wheels ${wanted[*]} into .tools/python (log: $log)"
-    # `--upgrade` replaces what an interrupted call left behind. The variables keep a user's own pip settings from refusing `--target`.
-    if PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "$python" -m pip install --no-input --upgrade \
-        --target "$wheels" --no-deps --only-binary :all: "${wanted[@]}" </dev/null >"$log" 2>&1; then
-        pip_result='installed, but what it installed does not work here'
-    else
-        pip_result="\`pip install\` failed: $({ grep -i '^error' "$log" || cat "$log"; } | tail -n 1)"
-    fi
+    install_wheels "$wheels" "$log" "${wanted[@]}" || true
 }
 
 give_up() {

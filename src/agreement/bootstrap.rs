@@ -61,13 +61,20 @@ impl Bootstrap {
     pub fn intervals(self, confusion: &Confusion) -> Option<Intervals> {
         let counts = confusion.counts();
         let resampler = Resampler::<9>::new(array::from_fn(|cell| counts[cell / 3][cell % 3]));
+        self.intervals_by(|rng| {
+            let drawn = resampler.draw(rng);
+            Confusion::from_counts(array::from_fn(|gold| {
+                array::from_fn(|predicted| drawn[gold * 3 + predicted])
+            }))
+        })
+    }
+
+    /// The intervals of what a resample's table is drawn by.
+    pub(super) fn intervals_by(self, mut draw: impl FnMut(&mut ChaCha8Rng) -> Confusion) -> Option<Intervals> {
         let mut rng = self.rng();
         let (mut accuracies, mut present, mut all, mut kappas) = (vec![], vec![], vec![], vec![]);
         for _ in 0..self.draws.get() {
-            let drawn = resampler.draw(&mut rng);
-            let drawn = Confusion::from_counts(array::from_fn(|gold| {
-                array::from_fn(|predicted| drawn[gold * 3 + predicted])
-            }));
+            let drawn = draw(&mut rng);
             accuracies.extend(accuracy(&drawn));
             present.extend(macro_f1(&drawn, AbsentClasses::Skip));
             all.extend(macro_f1(&drawn, AbsentClasses::CountAsZero));

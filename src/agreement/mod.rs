@@ -34,7 +34,9 @@ mod oracles;
 mod paired;
 mod position;
 mod recall;
+mod repeated;
 mod resample;
+mod spread;
 mod summary;
 mod wilson;
 
@@ -51,8 +53,9 @@ pub use self::{
     kappa::kappa,
     mcnemar::McNemar,
     paired::{Comparison, Difference, KappaDifference},
-    position::{PositionBias, conflict_rate},
+    position::{PositionBias, PositionSums, conflict_rate},
     recall::{recall, recalls},
+    spread::Spread,
     summary::Summary,
     wilson::wilson,
 };

@@ -2,6 +2,7 @@
 //!
 //! The rows are resampled together, so that what both find hard does not count as noise between them.
 
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Bootstrap, Confusion, Interval, McNemar, accuracy, confusion::place, kappa, resample::Resampler};
@@ -55,12 +56,21 @@ impl Comparison {
             counts[place(gold) * 9 + place(first) * 3 + place(second)] += 1;
         }
         let mcnemar = McNemar::of(rows);
-        let (first, second) = tables(&counts);
         let resampler = Resampler::new(counts);
+        Self::by(tables(&counts), mcnemar, bootstrap, |rng| tables(&resampler.draw(rng)))
+    }
+
+    /// Compares the tables of both predictors, and those of resamples of their rows.
+    pub(super) fn by(
+        (first, second): (Confusion, Confusion),
+        mcnemar: McNemar,
+        bootstrap: Bootstrap,
+        mut draw: impl FnMut(&mut ChaCha8Rng) -> (Confusion, Confusion),
+    ) -> Option<Self> {
         let mut rng = bootstrap.rng();
         let (mut accuracies, mut kappas) = (vec![], vec![]);
         for _ in 0..bootstrap.draws.get() {
-            let (first, second) = tables(&resampler.draw(&mut rng));
+            let (first, second) = draw(&mut rng);
             accuracies.extend(
                 accuracy(&first)
                     .zip(accuracy(&second))

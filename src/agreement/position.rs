@@ -53,25 +53,42 @@ pub struct PositionBias {
 impl PositionBias {
     /// Sums the diagnostics of single pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = &'a Conflict>, level: Level) -> Self {
-        let mut bias = Self::default();
-        let mut by_position = PairSum::default();
-        for pair in pairs {
-            bias.neurons += pair.neurons.len() as u64;
-            bias.conflicting += pair.conflicting() as u64;
-            bias.one_sided += pair.one_sided as u64;
-            bias.first_preferred += pair.first_preferred as u64;
-            bias.second_preferred += pair.second_preferred as u64;
-            by_position += pair.by_position;
-        }
+        let mut sums = PositionSums::default();
+        pairs.into_iter().for_each(|pair| sums.add(pair));
+        sums.bias(level)
+    }
+}
+
+/// The diagnostics in the making: pairs are added one by one.
+#[derive(Debug, Clone, Default)]
+pub struct PositionSums {
+    bias: PositionBias,
+    by_position: PairSum,
+}
+
+impl PositionSums {
+    /// Adds the diagnostics of one pair.
+    pub fn add(&mut self, pair: &Conflict) {
+        self.bias.neurons += pair.neurons.len() as u64;
+        self.bias.conflicting += pair.conflicting() as u64;
+        self.bias.one_sided += pair.one_sided as u64;
+        self.bias.first_preferred += pair.first_preferred as u64;
+        self.bias.second_preferred += pair.second_preferred as u64;
+        self.by_position += pair.by_position;
+    }
+
+    /// Those of all pairs together.
+    pub fn bias(&self, level: Level) -> PositionBias {
+        let Self { bias, by_position } = self;
         let decided = bias.first_preferred + bias.second_preferred;
-        Self {
+        PositionBias {
             conflict_rate: share(bias.conflicting, bias.neurons),
             conflict_interval: wilson(bias.conflicting, bias.neurons, level),
             calls: by_position.n() as u64,
             mean_by_position: by_position.mean(),
             first_position_preference: share(bias.first_preferred, decided),
             preference_interval: wilson(bias.first_preferred, decided, level),
-            ..bias
+            ..*bias
         }
     }
 }

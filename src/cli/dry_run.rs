@@ -11,12 +11,11 @@ use super::session::{Material, Models};
 use super::{Failure, failed, say};
 use widedeep::chat::ChatModel;
 use widedeep::cost::{Tariff, is_local};
-use widedeep::pair::Pair;
 use widedeep::run::{Judge, Limit, Outlook, Store, Tokeniser, rehearse};
 
 pub(crate) fn run(
     judge: &Judge,
-    material: &Material,
+    material: &mut Material<'_>,
     folder: &Path,
     seed: u64,
     models: &Models,
@@ -36,12 +35,6 @@ pub(crate) fn run(
             .collect(),
         Err(_) => HashSet::new(),
     };
-    let open = material
-        .dataset
-        .pairs
-        .iter()
-        .filter(|pair| !finished.contains(&pair.index));
-    let open: Vec<Pair> = open.cloned().collect();
     let tokenisers: BTreeMap<String, Tokeniser> = models
         .prepared()
         .filter_map(|prepared| match prepared {
@@ -49,13 +42,20 @@ pub(crate) fn run(
             Prepared::Endpoint(..) => None,
         })
         .collect();
-    let outlooks = rehearse(judge, &open, &material.prompts, &material.taxonomy, seed, &tokenisers).map_err(failed)?;
+    material.survey()?;
+    let mut open = 0;
+    let pairs = material.pairs()?.filter(|pair| {
+        let is_open = !matches!(pair, Ok(pair) if finished.contains(&pair.index));
+        open += usize::from(is_open);
+        is_open
+    });
+    let outlooks = rehearse(judge, pairs, &material.prompts, &material.taxonomy, seed, &tokenisers)?;
     let [least, expected, most] = outlooks.as_slice() else {
         return Err(failed(anyhow::anyhow!("the rehearsal has no outcome")));
     };
     let mut text = format!(
         "{} pairs to judge ({} are finished); no request was made\n\n",
-        open.len(),
+        open,
         finished.len()
     );
     text += &table(least, expected, most, tariff);
@@ -72,7 +72,7 @@ pub(crate) fn run(
         text += "Time depends on the machine: measure it on a few pairs with --limit.\n";
     }
     if let Some(limit) = limit {
-        text += &affordable(limit, open.len(), expected, tariff);
+        text += &affordable(limit, open, expected, tariff);
     }
     say(text.trim_end())
 }

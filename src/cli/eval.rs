@@ -87,7 +87,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )));
     }
     let wanted = Wanted::named(&arguments.network, &arguments.overrides)?;
-    let material = arguments.data.read(arguments.seed)?;
+    let before = Store::open(&arguments.out).ok();
+    let mut material = arguments.data.read(arguments.seed, before.as_ref())?;
+    drop(before);
     material.tell_fallbacks(&wanted);
     let tariff = arguments.tariff.read()?;
     let cache = arguments.cache.as_deref().map(CallCache::open).transpose();
@@ -98,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.budget.dry_run {
         return dry_run::run(
             &judge,
-            &material,
+            &mut material,
             &arguments.out,
             arguments.seed,
             &models,
@@ -112,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let collector = arguments.batch.collector(endpoints.count())?;
     let config = RunConfig {
         widedeep: env!("CARGO_PKG_VERSION").to_owned(),
-        data: material.source.clone(),
+        data: material.source(),
         judge,
         seed: arguments.seed,
         prompts: material.prompts.digest(),
@@ -126,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         collector: collector.as_ref(),
     };
     let runtime = runtime()?;
-    let store = session::judge(&runtime, &arguments.out, &config, &material, &mut models, terms)?;
+    let store = session::judge(&runtime, &arguments.out, &config, &mut material, &mut models, terms)?;
     drop(models);
     let metrics = finish(&store, &arguments.out, &material.taxonomy, &tariff)?;
     say(&report::summary(&metrics.0, width()))?;
@@ -141,15 +143,7 @@ pub(crate) fn finish(
     taxonomy: &Taxonomy,
     tariff: &Tariff,
 ) -> Result<(report::Metrics, report::Written), Failure> {
-    let judged = store.judged().map_err(store_failure)?;
-    let total = store.size().map_err(store_failure)?;
-    let mut metrics = report::Metrics::of(
-        store.config(),
-        &judged,
-        total,
-        taxonomy,
-        report::bootstrap(store.config()),
-    );
+    let mut metrics = report::Metrics::of_run(store, taxonomy)?;
     metrics.cost = report::cost(store, tariff).map_err(store_failure)?;
     let written = report::export(store, folder, &metrics).map_err(failed)?;
     Ok((metrics, written))

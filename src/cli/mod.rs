@@ -2,6 +2,7 @@
 
 mod backend;
 mod batch;
+mod compare;
 mod data;
 mod dry_run;
 mod eval;
@@ -46,6 +47,7 @@ enum Command {
     // Described where their flags are: a comment here would replace the longer text there.
     Eval(Box<eval::Arguments>),
     Score(score::Arguments),
+    Compare(Box<compare::Arguments>),
     Networks(networks::Arguments),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),

@@ -37,7 +37,7 @@ pub(crate) struct BudgetFlags {
     pub(crate) dry_run: bool,
 }
 
-fn amount(text: &str) -> Result<f64, String> {
+pub(crate) fn amount(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|amount: &f64| amount.is_finite() && *amount >= 0.0)

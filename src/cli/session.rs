@@ -16,11 +16,11 @@ use super::{Failure, failed, input, networks, note};
 use widedeep::chat::openai::Capabilities;
 use widedeep::chat::{ChatModel, Identity};
 use widedeep::network::{Network, shipped};
-use widedeep::pair::{self, BadLines, Dataset, Format, Known, Sample, Selection, Source, Taxonomy};
+use widedeep::pair::{BadLines, Format, Known, Pair, Sample, Selection, Source, Survey, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::run::{
-    self, Baseline, CallCache, Collector, DataSource, Desk, Judge, JudgeError, Judged, Limit, Limits, Meter, RunConfig, Store,
-    StoreError,
+    self, Baseline, CallCache, Collector, DataSource, Desk, Judge, JudgeError, Judged, Limit, Limits, Meter, RunConfig,
+    Store, StoreError,
 };
 
 /// Flags about the pairs.
@@ -65,23 +65,32 @@ pub(crate) enum Wanted {
     Baseline(Baseline),
 }
 
-/// Pairs and texts, read.
-pub(crate) struct Material {
-    pub(crate) dataset: Dataset,
-    pub(crate) source: DataSource,
+/// Where the pairs are, and the texts that they are judged with.
+pub(crate) struct Material<'a> {
+    flags: &'a DataFlags,
+    selection: Selection,
+    data: Data,
     pub(crate) taxonomy: Taxonomy,
     pub(crate) prompts: Prompts,
 }
 
+/// What is to be judged.
+enum Data {
+    /// A source that was looked through.
+    Surveyed(Survey),
+    /// The run in the folder is of this source, which has not changed: nobody has to look again.
+    Known(DataSource),
+}
+
 impl DataFlags {
-    /// Reads the pairs; `seed` draws the sample.
-    pub(crate) fn read(&self, seed: u64) -> Result<Material, Failure> {
+    /// Looks through the source; `seed` draws the sample. A source that the run in `before` is of, and that has not changed since, is not looked
+    /// through again.
+    pub(crate) fn read(&self, seed: u64, before: Option<&Store>) -> Result<Material<'_>, Failure> {
         let selection = Selection {
             datasets: self.datasets.clone(),
             sample: self.sample.map(|n| Sample { n, seed }),
             limit: self.limit,
         };
-        let dataset = self.dataset(&selection)?;
         let taxonomy = match &self.taxonomy {
             Some(path) => Taxonomy::load(path).map_err(input)?,
             None => Taxonomy::embedded(),
@@ -90,49 +99,70 @@ impl DataFlags {
             Some(folder) => Prompts::with_overrides(folder).map_err(input)?,
             None => Prompts::embedded(),
         };
-        let source = DataSource {
-            path: self.data.clone(),
-            format: dataset.format.name().to_owned(),
-            blake3: dataset.blake3.clone(),
-            selection,
-            skipped: dataset.skipped.len(),
+        let known = before.and_then(|store| self.unchanged(&store.config().data, &selection));
+        let data = match known {
+            Some(known) => Data::Known(known),
+            None => Data::Surveyed(self.survey(&selection)?),
         };
         Ok(Material {
-            dataset,
-            source,
+            flags: self,
+            selection,
+            data,
             taxonomy,
             prompts,
         })
     }
 
-    fn dataset(&self, selection: &Selection) -> Result<Dataset, Failure> {
+    fn is_demo(&self) -> bool {
+        self.data == Path::new("demo") && !self.data.exists()
+    }
+
+    fn source(&self, format: Option<Format>) -> Source {
+        Source {
+            path: self.data.clone(),
+            format,
+        }
+    }
+
+    /// The source of a run that is to go on, if the command names the same one and its bytes are the same.
+    fn unchanged(&self, known: &DataSource, selection: &Selection) -> Option<DataSource> {
+        let format = known.format.parse().ok()?;
+        let asked = self.format.is_none_or(|asked| asked == format) && known.selection == *selection;
+        // Entries that were skipped are shown again.
+        if !asked || known.skipped > 0 || self.is_demo() {
+            return None;
+        }
+        let hash = Survey::hash_of(&self.source(Some(format))).ok()?;
+        (hash == known.blake3).then(|| DataSource {
+            path: self.data.clone(),
+            ..known.clone()
+        })
+    }
+
+    fn survey(&self, selection: &Selection) -> Result<Survey, Failure> {
         let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
-        let mut dataset = if self.data == Path::new("demo") && !self.data.exists() {
+        let mut survey = if self.is_demo() {
             if self.format.is_some() {
                 return Err(input(anyhow::anyhow!(
                     "`demo` comes with the program and has no format to choose: leave out `--format`"
                 )));
             }
-            pair::demo()
+            Survey::demo()
         } else {
-            let source = Source {
-                path: self.data.clone(),
-                format: self.format,
-            };
-            pair::read(&source, bad).map_err(input)?
+            Survey::of(&self.source(self.format), bad).map_err(input)?
         };
-        if !dataset.skipped.is_empty() {
-            note(&format!("skipped {} malformed entries:", dataset.skipped.len()));
-            dataset.skipped.iter().for_each(|bad| note(&format!("  {bad}")));
+        if !survey.skipped().is_empty() {
+            note(&format!("skipped {} malformed entries:", survey.skipped().len()));
+            survey.skipped().iter().for_each(|bad| note(&format!("  {bad}")));
         }
-        selection.apply(&mut dataset.pairs).map_err(input)?;
-        if dataset.pairs.is_empty() {
+        survey.select(selection).map_err(input)?;
+        if survey.is_empty() {
             return Err(input(anyhow::anyhow!(
                 "no pair is left to judge in `{}`",
                 self.data.display()
             )));
         }
-        Ok(dataset)
+        Ok(survey)
     }
 }
 
@@ -171,16 +201,44 @@ impl Wanted {
     }
 }
 
-impl Material {
+impl Material<'_> {
+    /// What a run's configuration says of its data.
+    pub(crate) fn source(&self) -> DataSource {
+        match &self.data {
+            Data::Known(source) => source.clone(),
+            Data::Surveyed(survey) => DataSource {
+                path: self.flags.data.clone(),
+                format: survey.format().name().to_owned(),
+                blake3: survey.blake3().to_owned(),
+                selection: self.selection.clone(),
+                skipped: survey.skipped().len(),
+            },
+        }
+    }
+
+    /// Looks through the source if that has not been done.
+    pub(crate) fn survey(&mut self) -> Result<(), Failure> {
+        if let Data::Known(_) = self.data {
+            self.data = Data::Surveyed(self.flags.survey(&self.selection)?);
+        }
+        Ok(())
+    }
+
+    /// The pairs of a source that was looked through.
+    pub(crate) fn pairs(&self) -> Result<impl Iterator<Item = Result<Pair, Failure>> + '_, Failure> {
+        let Data::Surveyed(survey) = &self.data else {
+            return Err(failed(anyhow::anyhow!("the source was not looked through")));
+        };
+        Ok(survey.pairs().map_err(input)?.map(|pair| pair.map_err(input)))
+    }
+
     /// Datasets that the taxonomy does not name are treated as others, and the user should know.
     pub(crate) fn tell_fallbacks(&self, wanted: &Wanted) {
-        let mut unknown: Vec<&str> = Vec::new();
-        for pair in &self.dataset.pairs {
-            if self.taxonomy.family(&pair.dataset).known == Known::Fallback && !unknown.contains(&pair.dataset.as_str())
-            {
-                unknown.push(&pair.dataset);
-            }
-        }
+        let Data::Surveyed(survey) = &self.data else {
+            return;
+        };
+        let mut unknown = survey.datasets();
+        unknown.retain(|dataset| self.taxonomy.family(dataset).known == Known::Fallback);
         let (noun, are) = match unknown.as_slice() {
             [] => return,
             [_] => ("dataset", "is"),
@@ -262,11 +320,15 @@ pub(crate) fn judge(
     runtime: &tokio::runtime::Runtime,
     folder: &Path,
     config: &RunConfig,
-    material: &Material,
+    material: &mut Material<'_>,
     models: &mut Models,
     terms: Terms<'_>,
 ) -> Result<Arc<Store>, Failure> {
-    let store = Store::start(folder, config, &material.dataset.pairs).map_err(store_failure)?;
+    // Read only where the run is new.
+    let store = Store::start_with(folder, config, || {
+        material.survey()?;
+        material.pairs()
+    })?;
     let store = Arc::new(store);
     if terms.retry_missing {
         let missing = |judged: &Judged| {
@@ -287,7 +349,9 @@ pub(crate) fn judge(
     let mut chat: BTreeMap<String, Arc<dyn ChatModel>> = BTreeMap::new();
     if store.open_pairs().map_err(store_failure)?.is_empty() {
         let pairs = store.size().map_err(store_failure)?;
-        note(&format!("going on with a run of {pairs} pairs of which {pairs} are done"));
+        note(&format!(
+            "going on with a run of {pairs} pairs of which {pairs} are done"
+        ));
     } else {
         // A run that goes on asks its endpoints as it did before.
         let mut known = store.capabilities().map_err(store_failure)?;
@@ -403,6 +467,18 @@ async fn watch_the_machine(meter: Arc<Meter>, stop: CancellationToken, out_of_ti
             return;
         }
         tokio::time::sleep(TICK).await;
+    }
+}
+
+impl From<JudgeError> for Failure {
+    fn from(error: JudgeError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        store_failure(error)
     }
 }
 

@@ -186,7 +186,7 @@ impl Pricing<'_> {
 }
 
 impl Tariff {
-    /// What a model's tokens cost at most; `None` if its price is not known. Local models are paid by time.
+    /// What a model's tokens cost; `None` if its price is not known. Local models are paid by time.
     pub fn of(&self, model: &str, tokens: Tokens) -> Option<f64> {
         self.pricing(model).of(tokens, Served::Model)
     }

@@ -14,6 +14,9 @@ const EMBEDDED: &str = include_str!("../../prompts/prices.toml");
 pub struct Listed {
     /// Name of the model, or `NAME@HOST/PATH` for one server.
     pub name: String,
+    /// The provider's host, at which the price holds; without it, it holds at any host but this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// US dollars per million prompt tokens.
     pub prompt: f64,
     /// US dollars per million prompt tokens read from the provider's cache.
@@ -143,7 +146,7 @@ impl Prices {
         &self.models
     }
 
-    /// The price of the model of a run: `openai:NAME@HOST/PATH`. An entry for that very server goes first, then one for the name at any provider,
+    /// The price of the model of a run: `openai:NAME@HOST/PATH`. An entry for that very server goes first, then one for the name at that host,
     /// then one for the name of which this is a dated variant. Servers on this machine have no price but one of their own; local models have
     /// none at all.
     pub fn of(&self, model: &str) -> Option<&Listed> {
@@ -156,10 +159,9 @@ impl Prices {
         if is_here(host) {
             return None;
         }
-        named(name).or_else(|| {
-            let undated = undated(name)?;
-            named(undated)
-        })
+        let host = host.split('/').next().unwrap_or(host);
+        let here = |name: &str| named(name).filter(|listed| listed.host.as_deref().is_none_or(|own| own == host));
+        here(name).or_else(|| here(undated(name)?))
     }
 }
 
@@ -227,6 +229,12 @@ mod tests {
         );
         assert_eq!(found("gpt-4o-mini-2024-07-18").as_deref(), Some("gpt-4o-mini"));
         assert_eq!(found("gpt-4-0613").as_deref(), Some("gpt-4"));
+        assert_eq!(
+            found("gpt-4o-2024-05-13").as_deref(),
+            Some("gpt-4o-2024-05-13"),
+            "which has a price of its own"
+        );
+        assert_eq!(found("gpt-4-5"), None, "another version is no date");
         assert_eq!(found("gpt-4o-audio-preview"), None, "another product");
         assert_eq!(found("gpt-99"), None);
     }
@@ -237,6 +245,11 @@ mod tests {
             assert_eq!(name_of(&format!("openai:gpt-4o@{here}")), None, "{here}");
         }
         assert_eq!(name_of("gpt-4o"), None);
+        assert_eq!(
+            name_of("openai:gpt-4o@10.0.0.5/v1"),
+            None,
+            "a provider's price is not a proxy's"
+        );
         assert_eq!(name_of("smollm2-135m"), None);
     }
 

@@ -188,8 +188,14 @@ impl Model {
         self.inner.vocab().tokenize(text.as_bytes(), false, false)
     }
 
+    /// Whether a token is markup, such as the mark that ends a turn: no text makes one.
+    pub fn is_control(&self, token: Token) -> bool {
+        let vocab = self.inner.vocab();
+        vocab.is_control(token) || vocab.is_eog(token)
+    }
+
     /// The bytes of a token as they appear in text; control tokens have none.
-    pub(super) fn bytes(&self, token: Token) -> Vec<u8> {
+    pub fn bytes(&self, token: Token) -> Vec<u8> {
         self.inner.vocab().token_to_piece(token, false, None)
     }
 }

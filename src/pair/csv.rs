@@ -1,8 +1,12 @@
 //! The reader's own CSV; columns and labels are documented at [`Format::Csv`](super::Format::Csv).
 
+use std::io::{self, BufRead};
+use std::path::Path;
+
 use csv::ByteRecord;
 
-use super::intake::{Intake, LineCounter, utf8, without_bom};
+use super::input::{Input, skip_bom, without_bom};
+use super::intake::{Entry, utf8};
 use super::jsonl::{DEFAULT_DATASET, LABEL, REQUIRED, parse_label};
 use super::{Fault, Pair, ReadError};
 
@@ -17,52 +21,53 @@ struct Columns {
     count: usize,
 }
 
-/// Reads records into `intake`; a fault in the header ends reading, because no record can be understood without it.
-pub(super) fn read(bytes: &[u8], intake: &mut Intake) -> Result<(), ReadError> {
-    let bytes = without_bom(bytes);
-    let mut reader = reader(bytes);
-    let mut lines = LineCounter::default();
-    let mut record = ByteRecord::new();
-    if !next(&mut reader, &mut record, intake)? {
-        return Ok(());
+/// The records behind a header.
+pub(super) struct Table {
+    pub records: Records<Input>,
+    columns: Option<Columns>,
+    index: usize,
+}
+
+impl Table {
+    /// Reads the header; a fault in it ends reading, because no record can be understood without it.
+    pub fn new(mut input: Input, path: &Path) -> Result<Self, ReadError> {
+        let unreadable = |source| ReadError::open(path, source);
+        skip_bom(&mut input).map_err(unreadable)?;
+        let mut records = Records::new(input);
+        let header = records.next().map_err(unreadable)?;
+        let columns = header
+            .map(|header| columns(&header.cells).map_err(|fault| ReadError::at(path, header.line, fault)))
+            .transpose()?;
+        Ok(Self {
+            records,
+            columns,
+            index: 0,
+        })
     }
-    let header_line = lines.at(start(bytes, &record), bytes);
-    let columns = columns(&record).map_err(|fault| intake.fatal(header_line, fault))?;
-    let mut index = 0;
-    while next(&mut reader, &mut record, intake)? {
-        let start = start(bytes, &record);
-        let line = lines.at(start, bytes);
-        // A quote that is never closed swallows the rest of the file without an error from the parser.
-        let is_last = usize::try_from(reader.position().byte()).is_ok_and(|end| end >= bytes.len());
-        let outcome = if is_last && ends_inside_quotes(&bytes[start..]) {
-            Err(Fault::OpenQuote)
-        } else {
-            pair(index, &record, &columns)
+
+    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        let Some(columns) = &self.columns else {
+            return Ok(None);
         };
-        intake.put(line, outcome)?;
-        index += 1;
+        let Some(record) = self.records.next()? else {
+            return Ok(None);
+        };
+        let outcome = match record.end {
+            End::InsideQuotes => Err(Fault::OpenQuote),
+            End::Proper => pair(self.index, &record.cells, columns),
+        };
+        self.index += 1;
+        Ok(Some(Entry {
+            line: record.line,
+            outcome,
+        }))
     }
-    Ok(())
 }
 
 /// Whether the first record names the required columns.
 pub(super) fn has_header(bytes: &[u8]) -> bool {
-    let mut record = ByteRecord::new();
-    matches!(reader(bytes).read_byte_record(&mut record), Ok(true)) && columns(&record).is_ok()
-}
-
-fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
-    // Flexible: a wrong number of cells is our fault to report, with both numbers.
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(bytes)
-}
-
-fn next(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord, intake: &Intake) -> Result<bool, ReadError> {
-    reader
-        .read_byte_record(record)
-        .map_err(|error| intake.unreadable(error.into()))
+    let first = Records::new(without_bom(bytes)).next();
+    first.is_ok_and(|first| first.is_some_and(|header| columns(&header.cells).is_ok()))
 }
 
 fn columns(header: &ByteRecord) -> Result<Columns, Fault> {
@@ -121,38 +126,105 @@ fn pair(index: usize, record: &ByteRecord, columns: &Columns) -> Result<Pair, Fa
     })
 }
 
-/// Byte offset of the record's first cell. The parser's position may lie on line ends in front of it: the LF of a CRLF, blank
-/// lines.
-fn start(bytes: &[u8], record: &ByteRecord) -> usize {
-    let offset = record
-        .position()
-        .and_then(|position| usize::try_from(position.byte()).ok())
-        .unwrap_or(0);
-    let blank = bytes[offset..]
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-        .count();
-    offset + blank
+/// One record.
+struct Record {
+    /// 1-based line of its first cell.
+    line: usize,
+    cells: ByteRecord,
+    end: End,
 }
 
-/// Whether the text of a record ends before its last quote is closed: quotes open at the start of a cell only.
-fn ends_inside_quotes(record: &[u8]) -> bool {
-    #[derive(PartialEq)]
-    enum At {
-        CellStart,
-        Bare,
-        Quoted,
-        /// After a quote inside a quoted cell: closed, unless another quote follows.
-        Closing,
+/// How a record ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// At a line end, or with the file.
+    Proper,
+    /// With the file, in a quoted cell that nothing closes; the parser gives no error for that.
+    InsideQuotes,
+}
+
+/// Cuts the text of a file into records, which the parser then takes apart: it knows neither on which line a record's first cell is nor
+/// whether its last quote was closed.
+pub(super) struct Records<R> {
+    pub input: R,
+    line_ends: usize,
+    raw: Vec<u8>,
+}
+
+impl<R: BufRead> Records<R> {
+    fn new(input: R) -> Self {
+        Self {
+            input,
+            line_ends: 0,
+            raw: Vec::new(),
+        }
     }
-    let mut at = At::CellStart;
-    for &byte in record {
-        at = match (at, byte) {
+
+    fn next(&mut self) -> io::Result<Option<Record>> {
+        self.raw.clear();
+        let mut line = self.line_ends + 1;
+        let mut at = At::CellStart;
+        let mut done = false;
+        while !done {
+            let chunk = self.input.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let mut used = 0;
+            for &byte in chunk {
+                used += 1;
+                self.line_ends += usize::from(byte == b'\n');
+                let ends_line = at != At::Quoted && matches!(byte, b'\n' | b'\r');
+                if ends_line && self.raw.is_empty() {
+                    // The LF of a CRLF, or a blank line.
+                    line = self.line_ends + 1;
+                } else if ends_line {
+                    done = true;
+                    break;
+                } else {
+                    at = at.after(byte);
+                    self.raw.push(byte);
+                }
+            }
+            self.input.consume(used);
+        }
+        if self.raw.is_empty() {
+            return Ok(None);
+        }
+        let mut cells = ByteRecord::new();
+        // Flexible: a wrong number of cells is our fault to report, with both numbers.
+        csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(self.raw.len())
+            .from_reader(self.raw.as_slice())
+            .read_byte_record(&mut cells)?;
+        let end = if at == At::Quoted {
+            End::InsideQuotes
+        } else {
+            End::Proper
+        };
+        Ok(Some(Record { line, cells, end }))
+    }
+}
+
+/// Where in a record: quotes open at the start of a cell only.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    CellStart,
+    Bare,
+    Quoted,
+    /// After a quote inside a quoted cell: closed, unless another quote follows.
+    Closing,
+}
+
+impl At {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
             (At::Quoted, b'"') => At::Closing,
             (At::CellStart | At::Closing, b'"') | (At::Quoted, _) => At::Quoted,
-            (_, b',' | b'\n' | b'\r') => At::CellStart,
+            (_, b',') => At::CellStart,
             _ => At::Bare,
-        };
+        }
     }
-    at == At::Quoted
 }

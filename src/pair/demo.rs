@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{BadLines, Dataset, Format, read};
+use super::input::Content;
+use super::read::{self, Origin};
+use super::{BadLines, Dataset, Format};
 
 /// Twelve short labelled pairs in LLMEval²'s form, one or more for each of the nine prompt families, written for this project. The
 /// labels are our own opinion, and the set is far too small to measure anything with.
@@ -11,10 +13,14 @@ use super::{BadLines, Dataset, Format, read};
 /// Never: the pairs are part of the program, and a test reads them.
 #[must_use]
 pub fn demo() -> Dataset {
-    let text = include_str!("../../prompts/demo.jsonl");
+    read::all(&origin(), BadLines::Stop).expect("the built-in pairs can be read")
+}
+
+/// Where the demo's pairs are.
+pub(super) fn origin() -> Origin {
+    let bytes = include_bytes!("../../prompts/demo.jsonl").as_slice();
     let path = Path::new("prompts/demo.jsonl");
-    read::read_bytes(path, text.as_bytes(), Some(Format::Llmeval2), BadLines::Stop)
-        .expect("the built-in pairs can be read")
+    Origin::with_content(path, Content::Held(bytes.into()), Some(Format::Llmeval2)).expect("it is no directory")
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::fault::list;
-use super::intake::{Intake, is_blank, lines, utf8};
-use super::read::dataset;
+use super::intake::{is_blank, lines, utf8};
+use super::read::name_of;
 use super::row::Row;
 use super::{BadLine, BadLines, Dataset, Fault, Format, Label, Pair, ReadError};
 
@@ -137,12 +137,7 @@ fn label_of(model: &str) -> String {
 /// known to belong to its question.
 pub fn read(files: &Files, bad: BadLines) -> Result<Dataset, ReadError> {
     let mut hash = blake3::Hasher::new();
-    let [questions, answers1, answers2, labels] = [&files.questions, &files.answers1, &files.answers2, &files.labels]
-        .map(|path| {
-            let bytes = open(path)?;
-            hash.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
-            Ok(bytes)
-        });
+    let [questions, answers1, answers2, labels] = files.all().map(|path| hashed(path, &mut hash));
     let (questions, labels) = (questions?, labels?);
     let questions: Vec<_> = numbered(&questions).collect();
     let labels = label_lines(&labels);
@@ -204,7 +199,80 @@ pub fn read(files: &Files, bad: BadLines) -> Result<Dataset, ReadError> {
             path: files.questions.clone(),
         });
     }
-    dataset(&files.questions, Format::FairEval, intake, hash.finalize())
+    let Intake { pairs, skipped, .. } = intake;
+    if let (true, Some(first)) = (pairs.is_empty(), skipped.first()) {
+        return Err(ReadError::NothingReadable {
+            path: files.questions.clone(),
+            format: Format::FairEval,
+            count: skipped.len(),
+            first: Box::new(first.clone()),
+        });
+    }
+    Ok(Dataset {
+        pairs,
+        skipped,
+        format: Format::FairEval,
+        name: name_of(&files.questions),
+        blake3: hash.finalize().to_hex().to_string(),
+    })
+}
+
+/// The hash that [`read`] gives.
+pub(super) fn hash(files: &Files) -> Result<blake3::Hash, ReadError> {
+    let mut hash = blake3::Hasher::new();
+    for path in files.all() {
+        hashed(path, &mut hash)?;
+    }
+    Ok(hash.finalize())
+}
+
+/// A file's content, which goes into the hash with its length before it.
+fn hashed(path: &Path, hash: &mut blake3::Hasher) -> Result<Vec<u8>, ReadError> {
+    let bytes = open(path)?;
+    hash.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+    Ok(bytes)
+}
+
+/// Collects pairs and malformed lines.
+struct Intake {
+    path: PathBuf,
+    bad: BadLines,
+    pairs: Vec<Pair>,
+    skipped: Vec<BadLine>,
+}
+
+impl Intake {
+    fn new(path: &Path, bad: BadLines) -> Self {
+        Self {
+            path: path.to_owned(),
+            bad,
+            pairs: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Takes in what became of the question at `line` (1-based).
+    fn put(&mut self, line: usize, outcome: Result<Pair, Fault>) -> Result<(), ReadError> {
+        match outcome {
+            Ok(pair) => self.pairs.push(pair),
+            Err(fault) => {
+                let path = self.path.clone();
+                self.reject(BadLine { path, line, fault })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a malformed line of any of the files.
+    fn reject(&mut self, line: BadLine) -> Result<(), ReadError> {
+        match self.bad {
+            BadLines::Stop => Err(ReadError::Malformed(Box::new(line))),
+            BadLines::Skip => {
+                self.skipped.push(line);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The category of each question, by `question_id`: generic, knowledge, roleplay, common-sense, fermi, counterfactual, coding, math
@@ -220,13 +288,17 @@ pub fn categories(questions: &Path) -> Result<BTreeMap<String, String>, ReadErro
             .and_then(|row| Ok((row.id(ID)?, row.text("category")?)))
     };
     numbered(&bytes)
-        .map(|(line, text)| entry(text).map_err(|fault| Intake::new(questions, BadLines::Stop).fatal(line, fault)))
+        .map(|(line, text)| entry(text).map_err(|fault| ReadError::at(questions, line, fault)))
         .collect()
 }
 
 const ID: &str = "question_id";
 
 impl Files {
+    fn all(&self) -> [&Path; 4] {
+        [&self.questions, &self.answers1, &self.answers2, &self.labels].map(PathBuf::as_path)
+    }
+
     fn label(&self, line: &[u8]) -> Result<Label, Fault> {
         match utf8(line)? {
             name if name == self.label1 => Ok(Label::Model1),
@@ -303,10 +375,7 @@ impl<'a> Answers<'a> {
 }
 
 fn open(path: &Path) -> Result<Vec<u8>, ReadError> {
-    std::fs::read(path).map_err(|source| ReadError::Open {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| ReadError::open(path, source))
 }
 
 /// The lines that are not blank, with their 1-based numbers.

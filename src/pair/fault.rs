@@ -1,6 +1,6 @@
 //! What can be wrong with an input, as data: where ([`BadLine`]), what ([`Fault`]), and whether reading went on ([`ReadError`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Format;
 
@@ -185,6 +185,12 @@ pub enum ReadError {
         /// What is missing or ambiguous.
         problem: String,
     },
+    /// The source changed between its two readings.
+    #[error("`{}` changed while it was read; give the command again when it is complete", path.display())]
+    Changed {
+        /// The input.
+        path: PathBuf,
+    },
     /// FairEval's labels belong to questions by position, and the positions do not match up.
     #[error("lines in `{}`: {labels_found}, questions in `{}`: {questions_found}; line i labels question i, so there must be as many", labels.display(), questions.display())]
     LabelCount {
@@ -197,6 +203,25 @@ pub enum ReadError {
         /// Its lines.
         questions_found: usize,
     },
+}
+
+impl ReadError {
+    /// The file or directory cannot be read, or not to its end.
+    pub(super) fn open(path: &Path, source: std::io::Error) -> Self {
+        Self::Open {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A fault at a line.
+    pub(super) fn at(path: &Path, line: usize, fault: Fault) -> Self {
+        Self::Malformed(Box::new(BadLine {
+            path: path.to_owned(),
+            line,
+            fault,
+        }))
+    }
 }
 
 /// `` `a`, `b`, `c` ``, or `nothing`.

@@ -7,9 +7,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::fault::list;
-use super::intake::{holds_nothing, is_blank, lines, utf8, without_bom};
+use super::input::{Content, without_bom};
+use super::intake::{holds_nothing, is_blank, lines, utf8};
 use super::row::Row;
 use super::{ReadError, csv, jsonl, judgebench, llmbar, llmeval2};
+
+/// Bytes from which a format is told at first, and at most: the first entry may be long.
+const FIRST_LOOK: usize = 64 << 10;
+const LAST_LOOK: usize = FIRST_LOOK << 10;
 
 /// A file format that [`read`](fn@super::read) understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,15 +73,22 @@ impl Format {
         if path.is_dir() {
             return Self::of_directory(path);
         }
-        let bytes = std::fs::read(path).map_err(|source| ReadError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::of_content(path, &bytes)
+        Self::of_content(path, &Content::at(path)?)
     }
 
-    /// As [`Format::detect`], for a file that has been read already.
-    pub(super) fn of_content(path: &Path, bytes: &[u8]) -> Result<Self, ReadError> {
+    /// As [`Format::detect`], from the beginning of a file: as much of it as it takes to tell.
+    pub(super) fn of_content(path: &Path, content: &Content) -> Result<Self, ReadError> {
+        let mut length = FIRST_LOOK;
+        loop {
+            let head = content.head(length).map_err(|source| ReadError::open(path, source))?;
+            match Self::of_head(path, &head) {
+                Err(_) if head.len() == length && length < LAST_LOOK => length *= 4,
+                told => return told,
+            }
+        }
+    }
+
+    fn of_head(path: &Path, bytes: &[u8]) -> Result<Self, ReadError> {
         if holds_nothing(bytes) {
             return Err(ReadError::Empty { path: path.to_owned() });
         }
@@ -206,7 +218,8 @@ mod tests {
     use super::*;
 
     fn seen(path: &str, content: &str) -> Result<Format, String> {
-        Format::of_content(Path::new(path), content.as_bytes()).map_err(|error| error.to_string())
+        Format::of_content(Path::new(path), &Content::Held(content.as_bytes().into()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,92 +1,55 @@
-//! The gate that every reader passes its lines through: splitting, UTF-8, and what happens to the malformed ones.
+//! From a line to a pair or a fault: splitting, UTF-8, blank lines.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead};
 
+use super::input::{Input, skip_bom, without_bom};
 use super::row::Row;
-use super::{BadLine, BadLines, Fault, Pair, ReadError};
+use super::{Fault, Pair};
 
-/// The marker that some editors write at the start of a UTF-8 file.
-const BOM: &[u8] = b"\xEF\xBB\xBF";
-
-/// Collects pairs and malformed lines of one input.
-#[derive(Debug)]
-pub(super) struct Intake {
-    path: PathBuf,
-    bad: BadLines,
-    pub pairs: Vec<Pair>,
-    pub skipped: Vec<BadLine>,
+/// What stands at one place of a source.
+pub(super) struct Entry {
+    /// 1-based line on which it starts.
+    pub line: usize,
+    pub outcome: Result<Pair, Fault>,
 }
 
-impl Intake {
-    pub fn new(path: &Path, bad: BadLines) -> Self {
-        Self {
-            path: path.to_owned(),
-            bad,
-            pairs: Vec::new(),
-            skipped: Vec::new(),
-        }
-    }
-
-    /// Takes in what became of the text at `line` (1-based).
-    pub fn put(&mut self, line: usize, outcome: Result<Pair, Fault>) -> Result<(), ReadError> {
-        match outcome {
-            Ok(pair) => self.pairs.push(pair),
-            Err(fault) => {
-                let path = self.path.clone();
-                self.reject(BadLine { path, line, fault })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in a malformed line, of this file or of one that belongs to it.
-    pub fn reject(&mut self, line: BadLine) -> Result<(), ReadError> {
-        match self.bad {
-            BadLines::Stop => Err(ReadError::Malformed(Box::new(line))),
-            BadLines::Skip => {
-                self.skipped.push(line);
-                Ok(())
-            }
-        }
-    }
-
-    /// An error that ends reading whatever was asked for: nothing after it can be trusted.
-    pub fn fatal(&self, line: usize, fault: Fault) -> ReadError {
-        ReadError::Malformed(Box::new(BadLine {
-            path: self.path.clone(),
-            line,
-            fault,
-        }))
-    }
-
-    /// The file could not be read to its end.
-    pub fn unreadable(&self, source: std::io::Error) -> ReadError {
-        ReadError::Open {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
-    /// Reads JSON Lines: one object per line. Blank lines are passed over, but they count, so an index is always the line
-    /// number less one.
-    pub fn json_lines(
-        &mut self,
-        bytes: &[u8],
-        parse: impl Fn(usize, &Row) -> Result<Pair, Fault>,
-    ) -> Result<(), ReadError> {
-        for (index, line) in lines(bytes).enumerate().filter(|(_, line)| !is_blank(line)) {
-            self.put(
-                index + 1,
-                utf8(line).and_then(Row::parse).and_then(|row| parse(index, &row)),
-            )?;
-        }
-        Ok(())
-    }
+/// JSON Lines: one object per line. Blank lines are passed over, but they count, so an index is always the line number less one.
+pub(super) struct JsonLines {
+    pub input: Input,
+    parse: fn(usize, &Row) -> Result<Pair, Fault>,
+    line: usize,
+    buffer: Vec<u8>,
 }
 
-/// The content behind a byte order mark, if there is one.
-pub(super) fn without_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(BOM).unwrap_or(bytes)
+impl JsonLines {
+    pub fn new(mut input: Input, parse: fn(usize, &Row) -> Result<Pair, Fault>) -> io::Result<Self> {
+        skip_bom(&mut input)?;
+        Ok(Self {
+            input,
+            parse,
+            line: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        loop {
+            self.buffer.clear();
+            if self.input.read_until(b'\n', &mut self.buffer)? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !is_blank(line) {
+                let row = utf8(line).and_then(Row::parse);
+                return Ok(Some(Entry {
+                    line: self.line,
+                    outcome: row.and_then(|row| (self.parse)(self.line - 1, &row)),
+                }));
+            }
+        }
+    }
 }
 
 /// The lines of a file, without BOM and line ends (LF or CRLF); the last may lack its line end. A CR elsewhere stays.
@@ -118,23 +81,6 @@ pub(super) fn utf8(line: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// Line numbers of increasing offsets, counted once over the file.
-#[derive(Debug, Default)]
-pub(super) struct LineCounter {
-    offset: usize,
-    line_ends: usize,
-}
-
-impl LineCounter {
-    /// 1-based line of `offset`, which must not decrease from call to call.
-    pub fn at(&mut self, offset: usize, bytes: &[u8]) -> usize {
-        let new = &bytes[self.offset..offset];
-        self.line_ends += new.split(|&byte| byte == b'\n').count() - 1;
-        self.offset = offset;
-        self.line_ends + 1
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,15 +97,6 @@ mod tests {
         }
         assert!(split(b"").is_empty());
         assert!(split(b"\xEF\xBB\xBF").is_empty());
-    }
-
-    #[test]
-    fn line_numbers_are_counted_on_from_the_last_offset() {
-        let mut lines = LineCounter::default();
-        assert_eq!(
-            [0, 1, 2, 2, 5].map(|offset| lines.at(offset, b"a\n\nb\n")),
-            [1, 1, 2, 2, 4]
-        );
     }
 
     #[test]

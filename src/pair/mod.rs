@@ -3,7 +3,8 @@
 //! Text is content: nothing here trims, normalises or re-encodes a query or a response (LLMEval² rows start with spaces,
 //! newlines and mid-function code that a judge must see as they are).
 //!
-//! [`read`](fn@read) turns a published file, or one of your own, into a [`Dataset`]; [`Selection`] narrows it; [`Taxonomy`]
+//! [`read`](fn@read) turns a published file, or one of your own, into a [`Dataset`], and [`Survey`] does so without
+//! holding its texts; [`Selection`] narrows it; [`Taxonomy`]
 //! says which prompt family, task type and abilities a dataset stands for; [`baseline`] judges without a model; [`anomalies`]
 //! finds the rows that no judge can do well on.
 //!
@@ -27,6 +28,7 @@ mod demo;
 pub mod faireval;
 mod fault;
 mod format;
+mod input;
 mod intake;
 mod jsonl;
 mod judgebench;
@@ -35,13 +37,15 @@ mod llmeval2;
 mod read;
 mod row;
 mod select;
+mod survey;
 mod taxonomy;
 
 pub use demo::demo;
 pub use fault::{BadLine, Fault, ReadError};
 pub use format::{Format, UnknownFormat};
-pub use read::{BadLines, Dataset, Source, read};
+pub use read::{BadLines, Dataset, Reader, Source, read};
 pub use select::{Sample, SelectError, Selection};
+pub use survey::Survey;
 pub use taxonomy::{FamilyChoice, Known, Taxonomy, TaxonomyError};
 
 use serde::{Deserialize, Serialize};

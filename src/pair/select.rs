@@ -54,8 +54,17 @@ impl Selection {
     /// # Errors
     /// [`SelectError`], with `pairs` untouched.
     pub fn apply(&self, pairs: &mut Vec<Pair>) -> Result<(), SelectError> {
+        let rows: Vec<_> = pairs.iter().map(|pair| (pair.dataset.as_str(), pair.label)).collect();
+        let mut keep = self.keep(&rows)?.into_iter();
+        pairs.retain(|_| keep.next() == Some(true));
+        Ok(())
+    }
+
+    /// Which of the pairs with these datasets and labels stay.
+    pub(super) fn keep(&self, rows: &[Row<'_>]) -> Result<Vec<bool>, SelectError> {
+        let mut keep = vec![true; rows.len()];
         if !self.datasets.is_empty() {
-            let present: BTreeSet<&str> = pairs.iter().map(|pair| pair.dataset.as_str()).collect();
+            let present: BTreeSet<&str> = rows.iter().map(|(dataset, _)| *dataset).collect();
             if let Some(name) = self.datasets.iter().find(|name| !present.contains(name.as_str())) {
                 let present = present.into_iter().map(str::to_owned).collect();
                 return Err(SelectError::UnknownDataset {
@@ -63,43 +72,51 @@ impl Selection {
                     present,
                 });
             }
-            pairs.retain(|pair| self.datasets.contains(&pair.dataset));
+            for (keep, (dataset, _)) in keep.iter_mut().zip(rows) {
+                *keep = self.datasets.iter().any(|name| name == dataset);
+            }
         }
-        if let Some(sample) = self.sample.filter(|sample| sample.n < pairs.len()) {
-            sample.apply(pairs);
+        let left = |keep: &[bool]| (0..keep.len()).filter(|&place| keep[place]).collect::<Vec<usize>>();
+        if let Some(sample) = self.sample {
+            let places = left(&keep);
+            if sample.n < places.len() {
+                sample.draw(rows, &places, &mut keep);
+            }
         }
         if let Some(limit) = self.limit {
-            pairs.truncate(limit);
+            left(&keep)
+                .into_iter()
+                .skip(limit)
+                .for_each(|place| keep[place] = false);
         }
-        Ok(())
+        Ok(keep)
     }
 }
+
+/// Dataset and label of a pair.
+pub(super) type Row<'a> = (&'a str, Option<Label>);
 
 /// A random number, and the place of the pair that drew it.
 type Ticket = (u64, usize);
 
 impl Sample {
-    fn apply(self, pairs: &mut Vec<Pair>) {
+    /// Keeps a sample of the rows at these places.
+    fn draw(self, rows: &[Row<'_>], places: &[usize], keep: &mut [bool]) {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
-        let mut strata: BTreeMap<(&str, Option<Label>), Vec<Ticket>> = BTreeMap::new();
-        for (place, pair) in pairs.iter().enumerate() {
-            strata
-                .entry((&pair.dataset, pair.label))
-                .or_default()
-                .push((rng.next_u64(), place));
+        let mut strata: BTreeMap<Row<'_>, Vec<Ticket>> = BTreeMap::new();
+        for &place in places {
+            strata.entry(rows[place]).or_default().push((rng.next_u64(), place));
+            keep[place] = false;
         }
         let sizes: Vec<usize> = strata.values().map(Vec::len).collect();
-        let mut keep = vec![false; pairs.len()];
         for (mut stratum, share) in strata.into_values().zip(shares(&sizes, self.n)) {
             stratum.sort_unstable();
             for &(_, place) in &stratum[..share] {
                 keep[place] = true;
             }
         }
-        let mut keep = keep.into_iter();
-        pairs.retain(|_| keep.next() == Some(true));
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Metrics, reaggregate};
+use super::{Metrics, recompute::each_decided};
 use crate::run::{Store, StoreError};
 
 /// Where the files are.
@@ -44,14 +44,14 @@ pub enum ExportError {
 /// Writes the finished pairs of a run, everything behind them, and their figures into `folder`, replacing files of an earlier export. Verdicts
 /// are by the cell and tie margin of `metrics`, so that the files agree with each other where a run was decided again.
 pub fn export(store: &Store, folder: &Path, metrics: &Metrics) -> Result<Written, ExportError> {
-    let mut judged = store.judged()?;
-    if let Some(by) = metrics.run.aggregate {
-        reaggregate(&mut judged, by);
-    }
-    let verdicts = whole(folder, "verdicts.csv", |file| Ok(verdicts::write(&judged, file)?))?;
+    let verdicts = whole(folder, "verdicts.csv", |file| {
+        let mut table = verdicts::Table::new(file);
+        each_decided(store, metrics, |judged| Ok::<(), Fault>(table.add(&judged)?))?;
+        Ok(table.finish()?)
+    })?;
     let opinions = match metrics.run.aggregate {
         Some(_) => Some(whole(folder, "opinions.jsonl", |file| {
-            opinions::write(store, &judged, file)
+            each_decided(store, metrics, |judged| opinions::write(store, &judged, file))
         })?),
         None => None,
     };
@@ -67,7 +67,7 @@ pub fn export(store: &Store, folder: &Path, metrics: &Metrics) -> Result<Written
 }
 
 /// Failures while the content of a file is made: of the file itself, or of the store that it comes from.
-enum Fault {
+pub(super) enum Fault {
     Write(std::io::Error),
     Store(StoreError),
 }
@@ -85,7 +85,7 @@ impl From<StoreError> for Fault {
 }
 
 /// Writes a file that appears under its name only when it is complete.
-fn whole(
+pub(super) fn whole(
     folder: &Path,
     name: &str,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), Fault>,

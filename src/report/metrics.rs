@@ -22,15 +22,15 @@ pub use self::{
     stopping::{Place, Share, Stopping},
 };
 use crate::{
-    agreement::{Bootstrap, PositionBias, Summary},
+    agreement::{Bootstrap, Confusion, PositionBias, PositionSums, Summary},
     cost::Bill,
     network::{
-        Evaluation, Opinion,
-        aggregate::{Reading, Vote, conflict},
+        Evaluation, Network, Opinion,
+        aggregate::{Vote, conflict},
         spec::{Aggregate, Orders},
     },
     pair::{Label, Taxonomy},
-    run::{DataSource, Judge, Judged, RunConfig},
+    run::{DataSource, Judge, Judged, RunConfig, Store, StoreError},
 };
 
 /// Agreement over fewer pairs than this says little: readers are warned.
@@ -133,17 +133,108 @@ impl Metrics {
         taxonomy: &Taxonomy,
         bootstrap: Bootstrap,
     ) -> Self {
-        let rows = judged.iter().filter_map(compared);
-        let mut metrics = Self {
-            run: RunFacts::of(config),
-            counts: Counts::of(config, judged, total_pairs, taxonomy),
-            overall: Summary::of(rows, bootstrap),
-            datasets: groups::by(judged, bootstrap, |dataset| vec![Some(dataset)]),
-            task_types: groups::by(judged, bootstrap, |dataset| vec![taxonomy.task_type(dataset)]),
-            abilities: groups::by(judged, bootstrap, |dataset| match taxonomy.abilities(dataset) {
-                [] => vec![None],
-                abilities => abilities.iter().map(|ability| Some(ability.as_str())).collect(),
+        let mut gathering = Gathering::new(config, taxonomy, bootstrap);
+        for pair in judged {
+            gathering.add(pair);
+        }
+        gathering.finish(total_pairs)
+    }
+
+    /// The figures of a run as it stands, read pair by pair.
+    pub fn of_run(store: &Store, taxonomy: &Taxonomy) -> Result<Self, StoreError> {
+        let config = store.config();
+        let mut gathering = Gathering::new(config, taxonomy, bootstrap(config));
+        store.each_judged(|judged| {
+            gathering.add(&judged);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(gathering.finish(store.size()?))
+    }
+}
+
+/// Figures in the making: finished pairs are added one by one, and nothing is kept of them but counts and labels.
+pub(super) struct Gathering<'a> {
+    config: &'a RunConfig,
+    taxonomy: &'a Taxonomy,
+    bootstrap: Bootstrap,
+    counts: Counts,
+    overall: Confusion,
+    datasets: groups::Sums,
+    task_types: groups::Sums,
+    abilities: groups::Sums,
+    length: length::Sums,
+    network: Option<OfNetwork<'a>>,
+}
+
+/// What only networks have.
+struct OfNetwork<'a> {
+    network: &'a Network,
+    grid: grid::Sums,
+    position: PositionSums,
+    discussion: Option<discussion::Sums<'a>>,
+    stopping: Option<stopping::Sums<'a>>,
+    roles: roles::Sums,
+    stages: stages::Sums,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(config: &'a RunConfig, taxonomy: &'a Taxonomy, bootstrap: Bootstrap) -> Self {
+        let network = match &config.judge {
+            Judge::Baseline(_) => None,
+            Judge::Network { network, .. } => Some(OfNetwork {
+                network,
+                grid: grid::Sums::new(network.aggregate),
+                position: PositionSums::default(),
+                discussion: discussion::Sums::new(network),
+                stopping: stopping::Sums::new(network),
+                roles: roles::Sums::default(),
+                stages: stages::Sums::default(),
             }),
+        };
+        Self {
+            config,
+            taxonomy,
+            bootstrap,
+            counts: Counts::new(config, taxonomy),
+            overall: Confusion::default(),
+            datasets: groups::Sums::default(),
+            task_types: groups::Sums::default(),
+            abilities: groups::Sums::default(),
+            length: length::Sums::default(),
+            network,
+        }
+    }
+
+    /// Adds a finished pair.
+    pub(super) fn add(&mut self, judged: &Judged) {
+        let dataset = judged.pair.dataset.as_str();
+        self.counts.add(judged, self.taxonomy);
+        self.overall.extend(compared(judged));
+        self.datasets.add(Some(dataset), judged);
+        self.task_types.add(self.taxonomy.task_type(dataset), judged);
+        match self.taxonomy.abilities(dataset) {
+            [] => self.abilities.add(None, judged),
+            abilities => abilities
+                .iter()
+                .for_each(|ability| self.abilities.add(Some(ability), judged)),
+        }
+        self.length.add(judged);
+        if let (Some(of), Some(voted)) = (&mut self.network, Voted::of(judged)) {
+            of.add(&voted);
+        }
+    }
+
+    /// All figures of a run of so many pairs.
+    pub(super) fn finish(mut self, total_pairs: usize) -> Metrics {
+        let bootstrap = self.bootstrap;
+        self.counts.pairs = total_pairs;
+        let mut metrics = Metrics {
+            run: RunFacts::of(self.config),
+            counts: self.counts,
+            overall: Summary::of_counts(self.overall, bootstrap),
+            datasets: self.datasets.finish(bootstrap),
+            task_types: self.task_types.finish(bootstrap),
+            abilities: self.abilities.finish(bootstrap),
             grid: None,
             position: None,
             discussion: None,
@@ -151,25 +242,38 @@ impl Metrics {
             roles: None,
             stages: None,
             cost: None,
-            length: LengthPreference::of(judged, bootstrap.level),
+            length: self.length.finish(bootstrap.level),
             bootstrap,
         };
-        if let Judge::Network { network, .. } = &config.judge {
-            let voted: Vec<Voted<'_>> = judged.iter().filter_map(Voted::of).collect();
-            let evaluations = || voted.iter().map(|voted| voted.evaluation);
-            metrics.grid = Some(Grid::of(&voted, network.aggregate));
-            metrics.position = Some(Position::of(
-                &voted,
-                network.aggregate.cell.reading,
-                network.calls.orders,
-                bootstrap,
-            ));
-            metrics.discussion = Discussion::of(&voted, network, bootstrap);
-            metrics.stopping = Stopping::of(&voted, network);
-            metrics.roles = Roles::of(evaluations());
-            metrics.stages = Some(Stages::of(evaluations()));
+        if let Some(of) = self.network {
+            metrics.grid = Some(of.grid.finish());
+            metrics.position = Some(Position {
+                reading: of.network.aggregate.cell.reading.name(),
+                orders: of.network.calls.orders,
+                bias: of.position.bias(bootstrap.level),
+            });
+            metrics.discussion = of.discussion.map(|sums| sums.finish(bootstrap));
+            metrics.stopping = of.stopping.map(stopping::Sums::finish);
+            metrics.roles = of.roles.finish();
+            metrics.stages = Some(of.stages.finish());
         }
         metrics
+    }
+}
+
+impl OfNetwork<'_> {
+    fn add(&mut self, pair: &Voted<'_>) {
+        self.grid.add(pair);
+        self.position
+            .add(&conflict(&pair.votes, self.network.aggregate.cell.reading));
+        if let Some(discussion) = &mut self.discussion {
+            discussion.add(pair);
+        }
+        if let Some(stopping) = &mut self.stopping {
+            stopping.add(pair);
+        }
+        self.roles.add(pair.evaluation);
+        self.stages.add(pair.evaluation);
     }
 }
 
@@ -195,17 +299,6 @@ impl RunFacts {
             facts.aggregate = Some(network.aggregate);
         }
         facts
-    }
-}
-
-impl Position {
-    fn of(voted: &[Voted<'_>], reading: Reading, orders: Orders, bootstrap: Bootstrap) -> Self {
-        let conflicts: Vec<_> = voted.iter().map(|voted| conflict(&voted.votes, reading)).collect();
-        Self {
-            reading: reading.name(),
-            orders,
-            bias: PositionBias::of(&conflicts, bootstrap.level),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything here reads a run's [`Store`]: [`Metrics`] computes the figures, [`summary`](fn@summary) sets them in text for a terminal, [`export`](fn@export)
 //! writes them and everything behind them beside the run, and [`recompute`](fn@recompute) does the first from the folder alone, if asked with another
-//! cell of the aggregation grid or another tie margin. Nothing prints, and nothing changes the store.
+//! cell of the aggregation grid or another tie margin. [`compare`] sets several runs side by side. Nothing prints, and nothing changes the store.
 //!
 //! Who is compared with whom: a pair takes part in agreement when it has both a human label and a verdict. A pair on which every opinion
 //! is missing is *undecided*: it is counted and shown, and is never a tie.
@@ -20,6 +20,7 @@
 //!
 //! [`Store`]: crate::run::Store
 
+pub mod compare;
 mod cost;
 mod export;
 mod metrics;
@@ -34,5 +35,5 @@ pub use self::{
         Position, PreferLonger, Roles, RunFacts, Share, Spent, StageMetrics, Stages, Stopping, bootstrap,
     },
     recompute::{Reaggregate, RecomputeError, Recomputed, reaggregate, recompute},
-    summary::{WIDTH, summary},
+    summary::{WIDTH, comparison, summary},
 };

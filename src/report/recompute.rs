@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::metrics::{Metrics, bootstrap};
+use super::metrics::{Gathering, Metrics, bootstrap};
 use crate::{
     network::{
         Opinion,
@@ -27,10 +27,39 @@ pub struct Reaggregate {
 pub struct Recomputed {
     /// The figures.
     pub metrics: Metrics,
-    /// The finished pairs, with the verdicts that the figures are of.
-    pub judged: Vec<Judged>,
     /// The run, as it is on disk.
     pub store: Store,
+}
+
+impl Recomputed {
+    /// Hands over the finished pairs one by one, in source order, with the verdicts that the figures are of.
+    pub fn each_judged<E: From<StoreError>>(&self, take: impl FnMut(Judged) -> Result<(), E>) -> Result<(), E> {
+        each_decided(&self.store, &self.metrics, take)
+    }
+
+    /// All of them.
+    pub fn judged(&self) -> Result<Vec<Judged>, StoreError> {
+        let mut all = Vec::new();
+        self.each_judged(|judged| {
+            all.push(judged);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(all)
+    }
+}
+
+/// The finished pairs one by one, with verdicts by the cell and tie margin of these figures.
+pub(super) fn each_decided<E: From<StoreError>>(
+    store: &Store,
+    metrics: &Metrics,
+    mut take: impl FnMut(Judged) -> Result<(), E>,
+) -> Result<(), E> {
+    store.each_judged(|mut judged| {
+        if let Some(by) = metrics.run.aggregate {
+            reaggregate(std::slice::from_mut(&mut judged), by);
+        }
+        take(judged)
+    })
 }
 
 /// Why a run cannot be read again as asked.
@@ -66,8 +95,6 @@ pub enum RecomputeError {
 pub fn recompute(folder: &Path, taxonomy: &Taxonomy, again: Reaggregate) -> Result<Recomputed, RecomputeError> {
     let store = Store::open(folder)?;
     let mut config = store.config().clone();
-    let mut judged = store.judged()?;
-    let total = store.size()?;
     let mut from = None;
     match &mut config.judge {
         Judge::Baseline(baseline) => {
@@ -84,21 +111,31 @@ pub fn recompute(folder: &Path, taxonomy: &Taxonomy, again: Reaggregate) -> Resu
                 tie_margin: again.tie_margin.unwrap_or(network.aggregate.tie_margin),
             };
             if by != network.aggregate {
-                if by.cell.reading == Reading::Expected && !has_distributions(&judged) {
-                    return Err(RecomputeError::NoDistributions {
-                        path: folder.to_owned(),
-                        cell: by.cell,
-                    });
-                }
-                reaggregate(&mut judged, by);
                 from = Some(std::mem::replace(&mut network.aggregate, by));
             }
         }
     }
     let bootstrap = bootstrap(&config);
-    let mut metrics = Metrics::of(&config, &judged, total, taxonomy, bootstrap);
+    let mut gathering = Gathering::new(&config, taxonomy, bootstrap);
+    store.each_judged(|mut judged| {
+        if let (Some(_), Judge::Network { network, .. }) = (from, &config.judge) {
+            reaggregate(std::slice::from_mut(&mut judged), network.aggregate);
+        }
+        gathering.add(&judged);
+        Ok::<(), StoreError>(())
+    })?;
+    let mut metrics = gathering.finish(store.size()?);
     metrics.run.reaggregated_from = from;
-    Ok(Recomputed { metrics, judged, store })
+    if let (Some(_), Some(grid)) = (from, &metrics.grid)
+        && grid.chosen.reading == Reading::Expected
+        && grid.row(grid.chosen).is_some_and(|row| row.score.is_none())
+    {
+        return Err(RecomputeError::NoDistributions {
+            path: folder.to_owned(),
+            cell: grid.chosen,
+        });
+    }
+    Ok(Recomputed { metrics, store })
 }
 
 /// Decides every pair that has opinions again, from their scores.
@@ -110,12 +147,4 @@ pub fn reaggregate(judged: &mut [Judged], by: Aggregate) {
             pair.verdict = pair.decision.map(|decision| decision.label);
         }
     }
-}
-
-fn has_distributions(judged: &[Judged]) -> bool {
-    let mut opinions = judged
-        .iter()
-        .filter_map(|pair| pair.evaluation.as_ref())
-        .flat_map(|it| &it.opinions);
-    opinions.any(|opinion| opinion.expected.is_some())
 }

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod closing;
+mod comparison;
 mod cost;
 mod network;
 mod number;
@@ -9,6 +10,8 @@ mod page;
 mod stopping;
 
 use page::Page;
+
+pub use comparison::comparison;
 
 use super::Metrics;
 use crate::pair::Selection;

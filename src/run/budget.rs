@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::Store;
 use super::store::StoreError;
+use super::{Judge, Store};
 use crate::cost::{Served, Tariff, Tokens};
 
 /// What a run may cost, all its sessions together.
@@ -64,8 +64,8 @@ pub(super) struct Budget {
     state: Mutex<State>,
     settled: Notify,
     begun: Instant,
-    /// US dollars of the machine's time before this process.
-    machine_before: f64,
+    /// For local models: US dollars for an hour of the machine, and for its time before this process.
+    machine: Option<(f64, f64)>,
 }
 
 #[derive(Debug, Default)]
@@ -93,9 +93,13 @@ impl Budget {
     /// Takes up what earlier sessions of the run have spent.
     pub(super) fn resume(limit: Limit, store: &Store) -> Result<Self, StoreError> {
         let mut state = State::default();
-        let mut local = false;
+        let local = match &store.config().judge {
+            Judge::Network { model, named, .. } => std::iter::once(model)
+                .chain(named)
+                .any(|model| crate::cost::is_local(&model.name)),
+            Judge::Baseline(_) => false,
+        };
         for line in store.ledger()? {
-            local |= crate::cost::is_local(&line.model);
             if line.served != Served::Cache {
                 state.calls += line.requests;
                 // Without a price the run is refused below, before anything is sent.
@@ -109,16 +113,18 @@ impl Budget {
                 state.spent += usd(line.tokens) + usd(line.unknown_at_most);
             }
         }
-        let machine_before = match limit.tariff.machine_usd_per_hour {
-            Some(hour) if local => hour * store.seconds()? / 3600.0,
-            _ => 0.0,
+        // Others' machines are in the price of their tokens.
+        let hour = limit.tariff.machine_usd_per_hour.filter(|_| local);
+        let machine = match hour {
+            Some(hour) => Some((hour, hour * store.seconds()? / 3600.0)),
+            None => None,
         };
         Ok(Self {
             limit,
             state: Mutex::new(state),
             settled: Notify::new(),
             begun: Instant::now(),
-            machine_before,
+            machine,
         })
     }
 
@@ -128,10 +134,8 @@ impl Budget {
 
     /// US dollars of the machine's time, if it is paid for.
     fn machine(&self) -> f64 {
-        match self.limit.tariff.machine_usd_per_hour {
-            Some(hour) => self.machine_before + hour * self.begun.elapsed().as_secs_f64() / 3600.0,
-            None => 0.0,
-        }
+        let of = |(hour, before): (f64, f64)| before + hour * self.begun.elapsed().as_secs_f64() / 3600.0;
+        self.machine.map_or(0.0, of)
     }
 
     /// What is left of the dollars when everything under way costs the most that it can; `None` without such a limit.

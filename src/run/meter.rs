@@ -89,27 +89,27 @@ impl Meter {
         self.budget.get().map(Budget::limit)
     }
 
-    /// Holds and enters a request that is about to be sent; `None` where there is no limit, and nothing to be held.
-    pub(super) async fn before(&self, entry: Entry) -> Result<Option<EntryId>, ChatError> {
-        let Some(budget) = self.budget.get() else {
-            return Ok(None);
+    /// Holds and enters requests to one model that are about to be sent together, all of them or none; nothing where there is no limit.
+    pub(super) async fn before(&self, entries: Vec<Entry>) -> Result<Vec<EntryId>, ChatError> {
+        let (Some(budget), Some(first)) = (self.budget.get(), entries.first()) else {
+            return Ok(Vec::new());
         };
         let store = match &*self.ledger.lock().unwrap_or_else(PoisonError::into_inner) {
             Ledger::Open(store) => Arc::clone(store),
-            Ledger::Waiting(..) => return Ok(None),
+            Ledger::Waiting(..) => return Ok(Vec::new()),
         };
-        let (model, most) = (entry.model.clone(), entry.most);
-        let hold = budget.hold(&model, 1, most).await;
+        let model = first.model.clone();
+        let most = entries.iter().map(|entry| entry.most).sum();
+        let hold = budget.hold(&model, entries.len() as u64, most).await;
         let hold = hold.map_err(|over: OverBudget| ChatError::OverBudget {
             reason: over.to_string(),
         })?;
-        match store.reserve(entry).await {
-            Ok(id) => {
-                self.holds
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(id, hold);
-                Ok(Some(id))
+        match store.reserve(entries).await {
+            Ok(ids) => {
+                // Settled with the first of them; of several, which are those of local models, none costs anything.
+                let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+                holds.extend(ids.first().map(|&id| (id, hold)));
+                Ok(ids)
             }
             Err(error) => {
                 budget.settle(hold, &model, Some(Tokens::default()));
@@ -191,9 +191,12 @@ impl Entry {
     /// What the request was billed for; `None` if nobody knows. Refusals are not billed.
     fn paid(&self) -> Option<Tokens> {
         match self.result {
-            Some(AttemptResult::TooManyRequests | AttemptResult::ServerError | AttemptResult::Rejected) => {
-                Some(self.tokens.unwrap_or_default())
-            }
+            Some(
+                AttemptResult::TooManyRequests
+                | AttemptResult::ServerError
+                | AttemptResult::NoConnection
+                | AttemptResult::Rejected,
+            ) => Some(self.tokens.unwrap_or_default()),
             _ => self.tokens,
         }
     }
@@ -241,8 +244,8 @@ const UNHELD: Permit = Permit(0);
 impl Watch for Listener {
     fn before<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<Permit, ChatError>> {
         Box::pin(async move {
-            let id = self.meter.before(self.entry(attempt)).await?;
-            Ok(id.map_or(UNHELD, |id| Permit(id.0)))
+            let ids = self.meter.before(vec![self.entry(attempt)]).await?;
+            Ok(ids.first().map_or(UNHELD, |id| Permit(id.0)))
         })
     }
 

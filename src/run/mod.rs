@@ -26,7 +26,7 @@ pub use judge::{Desk, Event, JudgeError, Limits, judge, judge_in_batches};
 pub use meter::{Meter, Tally};
 pub use record::Recorded;
 pub use rehearsal::{Outlook, Part, Scenario, Tokeniser, rehearse};
-pub use store::{BatchId, Call, Entry, EntryId, OpenBatch, Outcome, Store, StoreError};
+pub use store::{BatchId, Call, Entry, EntryId, FILE as STORE_FILE, OpenBatch, Outcome, Store, StoreError};
 
 use crate::network::Evaluation;
 use crate::network::aggregate::Decision;

@@ -116,26 +116,19 @@ impl Recorded {
     }
 
     /// Holds and enters calls of a model that does not do so itself, where the run has a limit.
-    async fn hold(&self, requests: &[Request], open: &[usize]) -> Result<Vec<Option<EntryId>>, ChatError> {
-        let mut holds = Vec::new();
-        if self.model.metering() == Metering::Replies {
-            for &i in open {
-                holds.push(self.meter.before(self.entry(&requests[i])).await?);
+    async fn hold(&self, requests: &[Request], open: &[usize]) -> Result<Vec<EntryId>, ChatError> {
+        match self.model.metering() {
+            Metering::Attempts => Ok(Vec::new()),
+            Metering::Replies => {
+                let entries = open.iter().map(|&i| self.entry(&requests[i])).collect();
+                self.meter.before(entries).await
             }
         }
-        Ok(holds)
     }
 
     /// Settles what was held.
-    fn settle(
-        &self,
-        holds: Vec<Option<EntryId>>,
-        requests: &[Request],
-        open: &[usize],
-        replies: &[Result<Reply, ChatError>],
-    ) {
-        for ((id, &i), reply) in holds.into_iter().zip(open).zip(replies) {
-            let Some(id) = id else { continue };
+    fn settle(&self, held: Vec<EntryId>, requests: &[Request], open: &[usize], replies: &[Result<Reply, ChatError>]) {
+        for ((id, &i), reply) in held.into_iter().zip(open).zip(replies) {
             let entry = match reply {
                 Ok(reply) => Entry::answered(&self.identity().name, &requests[i], reply, Served::Model),
                 Err(_) => Entry {

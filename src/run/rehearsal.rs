@@ -108,19 +108,61 @@ pub type Tokeniser = Arc<dyn ChatModel>;
 
 /// Takes a network through the pairs in every scenario. Models in `tokenisers` (by name) count their own prompt tokens; of others the bytes are
 /// counted.
-pub fn rehearse(
+pub fn rehearse<E: From<JudgeError>>(
     judge: &Judge,
-    pairs: &[Pair],
+    pairs: impl IntoIterator<Item = Result<Pair, E>>,
     prompts: &Prompts,
     taxonomy: &Taxonomy,
     seed: u64,
     tokenisers: &BTreeMap<String, Tokeniser>,
-) -> Result<Vec<Outlook>, JudgeError> {
+) -> Result<Vec<Outlook>, E> {
     let Judge::Network { network, model, named } = judge else {
         return Ok(Vec::new());
     };
-    let mut outlooks = Vec::new();
-    for scenario in Scenario::ALL {
+    let rehearsals: Vec<Rehearsal> = Scenario::ALL
+        .into_iter()
+        .map(|scenario| Rehearsal::new(scenario, network, model, named, tokenisers))
+        .collect();
+    for pair in pairs {
+        let pair = pair?;
+        let family = prompts.family(taxonomy.family(&pair.dataset).family);
+        let family = family.map_err(|source: PromptError| JudgeError::Family {
+            dataset: pair.dataset.clone(),
+            source,
+        })?;
+        for rehearsal in &rehearsals {
+            let setting = Setting {
+                network: &rehearsal.network,
+                prompts,
+                family,
+                panel: &rehearsal.panel,
+                seed,
+            };
+            pollster::block_on(evaluate(&pair, &setting)).map_err(|source: EvaluateError| JudgeError::Evaluate {
+                index: pair.index,
+                source,
+            })?;
+        }
+    }
+    Ok(rehearsals.into_iter().map(Rehearsal::outlook).collect())
+}
+
+/// A scenario with the network and the models that play it.
+struct Rehearsal {
+    scenario: Scenario,
+    network: Network,
+    panel: Panel,
+    counts: Arc<Mutex<Counts>>,
+}
+
+impl Rehearsal {
+    fn new(
+        scenario: Scenario,
+        network: &Network,
+        model: &Identity,
+        named: &[Identity],
+        tokenisers: &BTreeMap<String, Tokeniser>,
+    ) -> Self {
         let network = match scenario {
             Scenario::Least => network.clone(),
             Scenario::Expected | Scenario::Most => Network {
@@ -140,45 +182,29 @@ pub fn rehearse(
                 counts: Arc::clone(&counts),
             })
         };
-        let by_words = network
-            .models()
-            .into_iter()
-            .map(str::to_owned)
-            .zip(named.iter().map(counting));
-        let panel = Panel::new(counting(model), by_words.collect());
-        for pair in pairs {
-            let family = prompts.family(taxonomy.family(&pair.dataset).family);
-            let family = family.map_err(|source: PromptError| JudgeError::Family {
-                dataset: pair.dataset.clone(),
-                source,
-            })?;
-            let setting = Setting {
-                network: &network,
-                prompts,
-                family,
-                panel: &panel,
-                seed,
-            };
-            pollster::block_on(evaluate(pair, &setting)).map_err(|source: EvaluateError| JudgeError::Evaluate {
-                index: pair.index,
-                source,
-            })?;
-        }
-        let counts = std::mem::take(&mut *counts.lock().unwrap_or_else(PoisonError::into_inner));
-        outlooks.push(Outlook {
+        let by_words = network.models().into_iter().map(str::to_owned);
+        let panel = Panel::new(counting(model), by_words.zip(named.iter().map(counting)).collect());
+        Self {
             scenario,
-            parts: counts
-                .into_iter()
-                .map(|((stage, model), (calls, tokens))| Part {
-                    stage,
-                    model,
-                    calls,
-                    tokens,
-                })
-                .collect(),
-        });
+            network,
+            panel,
+            counts,
+        }
     }
-    Ok(outlooks)
+
+    fn outlook(self) -> Outlook {
+        let counts = std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        let parts = counts.into_iter().map(|((stage, model), (calls, tokens))| Part {
+            stage,
+            model,
+            calls,
+            tokens,
+        });
+        Outlook {
+            scenario: self.scenario,
+            parts: parts.collect(),
+        }
+    }
 }
 
 fn wanted_roles(network: &Network) -> Option<usize> {

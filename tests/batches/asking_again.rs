@@ -67,12 +67,20 @@ async fn a_request_that_failed_in_passing_goes_into_another_batch() {
     assert_eq!(repeated(&server.custom_ids()), 2);
     // Neither the hiccup nor the silence costs anything.
     let ledger = run.store().ledger().unwrap();
-    assert!(ledger.iter().all(|line| line.unknown == 0 && line.served == Served::Batch));
+    assert!(
+        ledger
+            .iter()
+            .all(|line| line.unknown == 0 && line.served == Served::Batch)
+    );
 }
 
 #[tokio::test]
 async fn a_request_that_fails_in_every_batch_is_a_missing_opinion_in_the_end() {
-    for said in [|| Said::Refusal(503, "overloaded".to_owned()), || Said::Undone("server_error"), || Said::Nothing] {
+    for said in [
+        || Said::Refusal(503, "overloaded".to_owned()),
+        || Said::Undone("server_error"),
+        || Said::Nothing,
+    ] {
         let server = Server::start(move |body, _| match is_chosen(body) {
             true => said(),
             false => Said::Reply(say(body)),
@@ -101,7 +109,10 @@ async fn of_a_batch_that_ran_out_of_time_the_rest_is_asked_again() {
             .sum();
         assert_eq!(repeated(&server.custom_ids()), cut, "only what was not answered");
         let ledger = run.store().ledger().unwrap();
-        assert!(ledger.iter().all(|line| line.unknown == 0), "what was not worked on costs nothing");
+        assert!(
+            ledger.iter().all(|line| line.unknown == 0),
+            "what was not worked on costs nothing"
+        );
     }
 }
 
@@ -151,6 +162,10 @@ async fn an_endpoint_whose_queue_is_full_is_given_less_at_a_time() {
     let run = Run::new(&server, 9);
     let judged = run.process(Some(settings())).await.unwrap();
     assert_eq!(timeless(&judged), interactively(&widedeep(), 9).await);
-    let refused = server.batches().iter().filter(|batch| batch.custom_ids.len() > 3).count();
+    let refused = server
+        .batches()
+        .iter()
+        .filter(|batch| batch.custom_ids.len() > 3)
+        .count();
     assert_eq!(refused, 2, "nine, then four; what was learnt is not forgotten");
 }

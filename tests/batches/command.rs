@@ -107,7 +107,11 @@ fn waiting_shows_how_the_batches_get_on() {
     let server = honest();
     server.ending(|_, _| Ending::After(2));
     let folder = folder();
-    let output = eval(folder.path(), &server, "--batch --batch-poll 1 --network single --out run");
+    let output = eval(
+        folder.path(),
+        &server,
+        "--batch --batch-poll 1 --network single --out run",
+    );
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(
         said(&output).contains("batch batch_0 in_progress: 0 of 8 answered")
@@ -122,7 +126,11 @@ fn a_run_that_goes_on_without_batches_says_that_some_are_open() {
     let server = honest();
     server.ending(|_, _| Ending::Never);
     let folder = folder();
-    let output = eval(folder.path(), &server, "--batch --batch-no-wait --network single --out run");
+    let output = eval(
+        folder.path(),
+        &server,
+        "--batch --batch-no-wait --network single --out run",
+    );
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let output = eval(folder.path(), &server, "--network single --out run");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -139,7 +147,11 @@ fn flags_that_make_no_sense_are_refused() {
     let folder = folder();
     let output = eval(folder.path(), &server, "--network longer --batch --out run");
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("`--batch` is for models behind an API"), "{}", said(&output));
+    assert!(
+        said(&output).contains("`--batch` is for models behind an API"),
+        "{}",
+        said(&output)
+    );
     let output = eval(folder.path(), &server, "--batch-no-wait --out run");
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("--batch"), "{}", said(&output));
@@ -152,5 +164,9 @@ fn a_server_without_a_batch_api_is_named() {
     let folder = folder();
     let output = eval(folder.path(), &server, "--batch --network single --out run");
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("no Batch API, so leave out `--batch`"), "{}", said(&output));
+    assert!(
+        said(&output).contains("no Batch API, so leave out `--batch`"),
+        "{}",
+        said(&output)
+    );
 }

@@ -58,7 +58,10 @@ async fn a_budget_that_holds_only_a_part_of_a_wave_is_used_in_parts_and_never_pa
     let judged = run.process(Some(settings())).await.unwrap();
     assert_eq!(timeless(&judged), interactively(&widedeep(), 8).await);
     assert!((cost(&run.store(), &tariff) - whole).abs() < 1e-9);
-    assert!(server.batches().len() > 2 * batches, "the waves were handed over in parts");
+    assert!(
+        server.batches().len() > 2 * batches,
+        "the waves were handed over in parts"
+    );
 }
 
 #[tokio::test]
@@ -73,7 +76,10 @@ async fn a_run_that_may_cost_no_more_ends_where_it_can_go_on() {
             tariff: tariff.clone(),
         });
         let ended = run.process(Some(settings())).await;
-        assert!(matches!(&ended, Err(JudgeError::OverBudget { reason }) if reason.contains("--budget-usd")), "{ended:?}");
+        assert!(
+            matches!(&ended, Err(JudgeError::OverBudget { reason }) if reason.contains("--budget-usd")),
+            "{ended:?}"
+        );
         assert!(cost(&run.store(), &tariff) <= usd);
     }
     run.limit = Some(Limit {

@@ -45,5 +45,9 @@ async fn models_that_are_here_are_asked_at_once_and_only_the_others_in_batches()
     }
     assert_eq!(here.groups().len(), 10, "a group for each layer of each pair");
     assert_eq!(server.requests("POST /chat"), 0);
-    assert_eq!(server.batches()[0].custom_ids.len(), 10, "two orders of each pair, in one wave");
+    assert_eq!(
+        server.batches()[0].custom_ids.len(),
+        10,
+        "two orders of each pair, in one wave"
+    );
 }

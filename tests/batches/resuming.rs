@@ -17,7 +17,11 @@ async fn goes_on(run: &Run) {
     assert_eq!(repeated(&run.server.custom_ids()), 0, "a request was made twice");
     let lines = run.store().ledger().unwrap();
     let entered: u64 = lines.iter().map(|line| line.requests).sum();
-    assert_eq!(entered, run.server.custom_ids().len() as u64, "each is in the ledger once");
+    assert_eq!(
+        entered,
+        run.server.custom_ids().len() as u64,
+        "each is in the ledger once"
+    );
     assert!(lines.iter().all(|line| line.unknown == 0));
 }
 
@@ -146,7 +150,10 @@ async fn a_run_goes_on_with_single_requests_and_the_other_way_round() {
     // Two stages in batches …
     server.ending(|number, _| if number < 2 { Ending::After(1) } else { Ending::Never });
     assert!(run.process(Some(leaving())).await.is_err());
-    let collected = server.batches()[..2].iter().map(|batch| batch.custom_ids.len()).sum::<usize>() as u64;
+    let collected = server.batches()[..2]
+        .iter()
+        .map(|batch| batch.custom_ids.len())
+        .sum::<usize>() as u64;
     assert_eq!(run.store().calls().unwrap(), collected);
     // … the rest one by one.
     let judged = run.process(None).await.unwrap();

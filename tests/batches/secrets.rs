@@ -31,13 +31,19 @@ async fn no_file_of_the_run_and_no_error_has_the_key_in_it() {
 
     assert!(server.keys().iter().all(|key| key == &format!("Bearer {CANARY}")));
     let files = run.files();
-    assert!(files.iter().any(|(name, _)| name.contains("output-2")), "error files are kept as well");
+    assert!(
+        files.iter().any(|(name, _)| name.contains("output-2")),
+        "error files are kept as well"
+    );
     for (name, content) in &files {
         let content = String::from_utf8_lossy(content);
         assert!(!content.contains("sk-canary"), "{name}");
     }
     let (_, output) = files.iter().find(|(name, _)| name.contains("output-1")).unwrap();
-    assert!(String::from_utf8_lossy(output).contains("[key]"), "the rest of the line is there");
+    assert!(
+        String::from_utf8_lossy(output).contains("[key]"),
+        "the rest of the line is there"
+    );
 
     server.fail("GET /batches", &[Status(400)]);
     let mut another = Run::new(&server, 1);

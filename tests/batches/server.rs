@@ -161,7 +161,9 @@ impl Server {
                     Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                         length = value.trim().parse().ok()?;
                     }
-                    Some((name, value)) if name.eq_ignore_ascii_case("authorization") => value.trim().clone_into(&mut key),
+                    Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                        value.trim().clone_into(&mut key)
+                    }
                     _ => {}
                 }
             }
@@ -233,7 +235,10 @@ impl Server {
                 });
                 let page: Vec<Value> = newest[from..].iter().take(2).map(|made| object(made)).collect();
                 let more = newest.len() > from + 2;
-                (200, json!({"object": "list", "data": page, "has_more": more}).to_string())
+                (
+                    200,
+                    json!({"object": "list", "data": page, "has_more": more}).to_string(),
+                )
             }
             ("GET", ["batches", id]) => match self.look(id, key) {
                 Some(made) => (200, object(&made).to_string()),
@@ -384,7 +389,8 @@ fn object(made: &Made) -> Value {
 /// Samples of a request differ.
 fn reply(body: &Value, text: &str) -> Value {
     let n = body["n"].as_u64().unwrap_or(1);
-    let choice = |i: u64| json!({"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
+    let choice =
+        |i: u64| json!({"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
     let choices: Vec<Value> = (0..n).map(choice).collect();
     let prompt = body["messages"].to_string().len() / 4;
     json!({"choices": choices, "usage": {"prompt_tokens": prompt, "completion_tokens": text.len() / 4 * choices.len()}})
@@ -394,7 +400,10 @@ fn reply(body: &Value, text: &str) -> Value {
 fn form_file(body: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     let boundary = text.lines().next()?;
-    assert!(text.contains("name=\"purpose\"\r\n\r\nbatch\r\n"), "the purpose is `batch`");
+    assert!(
+        text.contains("name=\"purpose\"\r\n\r\nbatch\r\n"),
+        "the purpose is `batch`"
+    );
     let part = text.split(boundary).find(|part| part.contains("name=\"file\""))?;
     let content = part.split_once("\r\n\r\n")?.1.strip_suffix("\r\n")?;
     Some(content.as_bytes().to_vec())

@@ -8,9 +8,17 @@ use super::{Run, honest, interactively, settings, timeless, widedeep};
 #[tokio::test]
 async fn failures_that_pass_are_sat_out() {
     let expected = interactively(&widedeep(), 4).await;
-    for place in ["GET /batches?", "POST /files", "POST /batches", "GET /batches/", "GET /files/"] {
+    for place in [
+        "GET /batches?",
+        "POST /files",
+        "POST /batches",
+        "GET /batches/",
+        "GET /files/",
+    ] {
         let server = honest();
-        server.fail(place, &[Status(500), Cut]).fail(place, &[Status(429), Status(429), Status(429)]);
+        server
+            .fail(place, &[Status(500), Cut])
+            .fail(place, &[Status(429), Status(429), Status(429)]);
         let run = Run::new(&server, 4);
         let judged = run.process(Some(settings())).await.unwrap();
         assert_eq!(timeless(&judged), expected, "{place}");
@@ -53,13 +61,22 @@ async fn a_server_without_a_batch_api_is_told_from_one_that_refuses() {
     for status in [404, 405, 501] {
         for place in ["GET /batches?", "POST /files"] {
             let error = error_of(place, status).await;
-            assert!(error.contains("no Batch API") && error.contains("leave out `--batch`"), "{error}");
+            assert!(
+                error.contains("no Batch API") && error.contains("leave out `--batch`"),
+                "{error}"
+            );
         }
     }
     let error = error_of("GET /batches?", 401).await;
     assert!(error.contains("it wants an API key"), "{error}");
     let error = error_of("POST /batches", 400).await;
-    assert!(error.contains("HTTP 400") && error.contains("as the test wants it"), "{error}");
+    assert!(
+        error.contains("HTTP 400") && error.contains("as the test wants it"),
+        "{error}"
+    );
     let error = error_of("GET /batches/", 404).await;
-    assert!(error.contains("not known there") && error.contains("project"), "{error}");
+    assert!(
+        error.contains("not known there") && error.contains("project"),
+        "{error}"
+    );
 }

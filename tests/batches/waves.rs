@@ -41,7 +41,10 @@ async fn every_request_of_a_batch_has_the_key_of_a_stored_call_and_a_ledger_entr
     let sums = |store: &Store, served: Served| {
         let lines = store.ledger().unwrap();
         assert!(lines.iter().all(|line| line.served == served && line.unknown == 0));
-        let tokens: u64 = lines.iter().map(|line| line.tokens.prompt + line.tokens.completion).sum();
+        let tokens: u64 = lines
+            .iter()
+            .map(|line| line.tokens.prompt + line.tokens.completion)
+            .sum();
         (lines.iter().map(|line| line.requests).sum::<u64>(), tokens)
     };
     assert_eq!(sums(&store, Served::Batch), sums(&single.store(), Served::Model));
@@ -58,7 +61,10 @@ async fn the_request_file_is_kept_as_it_was_sent() {
         .lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
-            assert_eq!((&line["method"], &line["url"]), (&"POST".into(), &"/v1/chat/completions".into()));
+            assert_eq!(
+                (&line["method"], &line["url"]),
+                (&"POST".into(), &"/v1/chat/completions".into())
+            );
             assert_eq!(line["body"]["model"], "m");
             line["custom_id"].as_str().unwrap().to_owned()
         })
@@ -107,7 +113,11 @@ async fn samples_that_differ_in_their_seed_alone_share_a_line() {
         ..Capabilities::plain()
     });
     let judged = run.process(Some(settings())).await.unwrap();
-    assert!(judged.iter().all(|judged| judged.evaluation.as_ref().unwrap().opinions.len() == 6));
+    assert!(
+        judged
+            .iter()
+            .all(|judged| judged.evaluation.as_ref().unwrap().opinions.len() == 6)
+    );
     assert_eq!(server.batches()[0].custom_ids.len(), 8, "two orders for each pair");
 }
 
@@ -119,7 +129,11 @@ async fn listeners_hear_how_batches_get_on() {
     let mut heard = Vec::new();
     let mut listen = |event: &Event<'_>| {
         if let Event::Batches(batches) = event {
-            heard.extend(batches.iter().map(|batch| (batch.remote.clone(), batch.status.clone(), batch.counts)));
+            heard.extend(
+                batches
+                    .iter()
+                    .map(|batch| (batch.remote.clone(), batch.status.clone(), batch.counts)),
+            );
         }
     };
     run.heard(Some(settings()), &CancellationToken::new(), &mut listen)

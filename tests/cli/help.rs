@@ -24,6 +24,7 @@ fn every_command_explains_itself() {
     for command in [
         "eval",
         "score",
+        "compare",
         "networks",
         "networks list",
         "networks show",

@@ -18,6 +18,7 @@ mod bad_folder;
 mod bad_model;
 mod bad_network;
 mod baselines;
+mod compare;
 #[cfg(unix)]
 mod disk;
 mod folder;
@@ -30,6 +31,8 @@ mod judging;
 mod killing;
 mod lists;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod memory;
 mod money;
 mod repeatability;
 mod streams;

@@ -167,7 +167,7 @@ fn what_stays_unreadable_is_missing_with_its_reason_and_never_scored() {
     assert_eq!((opinion.scores, opinion.expected), (None, None));
     assert_eq!(opinion.attempts, 3);
     let missing = opinion.missing.clone().unwrap();
-    assert_eq!(missing.kind(), "reply unreadable");
+    assert_eq!(missing.kind(), "reply without readable scores");
     assert_eq!(missing.to_string(), "the reply has no score line for Assistant 1");
     // The review is what colleagues read all the same.
     assert_eq!(opinion.review, UNREADABLE);

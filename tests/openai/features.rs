@@ -138,6 +138,29 @@ async fn samples_of_one_prompt_become_one_request() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_so_many_samples_is_asked_for_fewer() {
+    let server = FaultServer::start(|received| match received.body["n"].as_u64() {
+        Some(n) if n > 2 => error(400, "Field 'n': Value must be between 1 <= value <= 2", &[]),
+        _ => able(received),
+    })
+    .await;
+    let model = probed(&server).await;
+    for expected in [vec![2, 2, 2, 2, 4, 4, 8], vec![2, 2, 2, 2]] {
+        let before = server.requests();
+        let requests = (0..8).map(|seed| judgement("a", seed)).collect();
+        let replies = model.reply_all(requests).await;
+        assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+        let bodies = server.bodies();
+        let mut asked: Vec<u64> = bodies[before..]
+            .iter()
+            .map(|body| body["n"].as_u64().unwrap_or(1))
+            .collect();
+        asked.sort_unstable();
+        assert_eq!(asked, expected);
+    }
+}
+
+#[tokio::test]
 async fn samples_that_do_not_come_are_asked_for_one_by_one() {
     let server = FaultServer::start(|received| {
         let n = received.body["n"].as_u64().unwrap_or(1);

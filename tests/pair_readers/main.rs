@@ -6,6 +6,7 @@
 mod baselines;
 mod fair_eval;
 mod llmeval2;
+mod long_files;
 mod malformed_input;
 mod own_and_other_formats;
 mod skipping_bad_lines;

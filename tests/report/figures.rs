@@ -176,7 +176,7 @@ fn undecided_pairs_are_no_ties_and_take_no_part_in_agreement() {
     assert_eq!(metrics.counts.verdicts.tie, 0);
     let overall = metrics.overall.unwrap();
     assert_eq!((overall.n, overall.accuracy), (1, 1.0));
-    assert_eq!(metrics.counts.missing["reply unreadable"], 3);
+    assert_eq!(metrics.counts.missing["reply without readable scores"], 3);
     assert_eq!(metrics.counts.missing["prompt too long"], 1);
     let bagel = &metrics.datasets[0];
     assert_eq!((bagel.name.as_str(), bagel.judged, bagel.undecided), ("bagel", 1, 1));

@@ -23,7 +23,7 @@ fn the_figures_of_a_run_are_the_same_whoever_computes_them() {
     ] {
         let found = recompute(run.path(), &Taxonomy::embedded(), Reaggregate::default()).unwrap();
         assert_eq!(found.metrics, run.metrics());
-        assert_eq!(found.judged, run.store.judged().unwrap());
+        assert_eq!(found.judged().unwrap(), run.store.judged().unwrap());
     }
 }
 
@@ -33,7 +33,7 @@ fn another_cell_or_margin_decides_again_and_leaves_the_store_alone() {
     let before = run.store.judged().unwrap();
     let verdicts = |again| -> Vec<Option<Label>> {
         let found = recompute(run.path(), &Taxonomy::embedded(), again).unwrap();
-        found.judged.iter().map(|judged| judged.verdict).collect()
+        found.judged().unwrap().iter().map(|judged| judged.verdict).collect()
     };
     assert_eq!(verdicts(again(None, None)), [Some(Tie), Some(Model2), Some(Model1)]);
     assert_eq!(

@@ -3,7 +3,8 @@
 //! An [`Endpoint`] says which model, where, with which key, and how much may be asked of it at a time. [`OpenAiModel::connect`] asks the
 //! endpoint once what it can do ([`Capabilities`]) and is a [`ChatModel`] from then on. What happens to a call:
 //!
-//! 1. Requests that differ in nothing but their seed become one, if the endpoint gives several samples at once.
+//! 1. Requests that differ in nothing but their seed become one, if the endpoint gives several samples at once; fewer of them where it
+//!    refuses so many.
 //! 2. It waits for a place (concurrency adapts to what the endpoint bears: [`Change`]) and for requests and tokens per minute.
 //! 3. It is sent. Failures that may pass are tried again after growing pauses, or after what the server asks to wait. A refusal is
 //!    not repeated; if all calls would meet it, the error is fatal and says what to do.
@@ -36,7 +37,7 @@ mod watch;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, join_all};
 
@@ -73,6 +74,8 @@ struct Inner {
     identity: Identity,
     can: Capabilities,
     probe_usage: Usage,
+    /// Samples in one request that it has not refused.
+    most_samples: AtomicUsize,
     caller: Caller,
 }
 
@@ -139,6 +142,7 @@ impl OpenAiModel {
                 identity,
                 can,
                 probe_usage,
+                most_samples: AtomicUsize::new(MAX_SAMPLES),
                 caller,
             }),
             courier: None,
@@ -210,20 +214,28 @@ fn form(plan: &ReplyPlan) -> Option<(Form, usize)> {
 type Answers = Vec<Option<Result<Reply, ChatError>>>;
 
 impl Inner {
-    async fn reply_all(
-        &self,
-        requests: &[Request],
-        courier: Option<&dyn Courier>,
-    ) -> Vec<Result<Reply, ChatError>> {
+    async fn reply_all(&self, requests: &[Request], courier: Option<&dyn Courier>) -> Vec<Result<Reply, ChatError>> {
         let mut answers: Answers = vec![None; requests.len()];
-        let bundles = bundles(requests, &self.can);
-        self.round(requests, bundles, courier, &mut answers).await;
-        // Samples that an answer lacks, or that have no text, are asked for one by one.
-        let lacking: Vec<Vec<usize>> = (0..requests.len())
-            .filter(|&i| answers[i].is_none())
-            .map(|i| vec![i])
-            .collect();
-        self.round(requests, lacking, courier, &mut answers).await;
+        let mut most = if self.can.samples {
+            self.most_samples.load(Ordering::Relaxed)
+        } else {
+            1
+        };
+        let mut is_last = false;
+        loop {
+            let open: Vec<usize> = (0..requests.len()).filter(|&i| answers[i].is_none()).collect();
+            self.round(requests, bundles(requests, &open, most), courier, &mut answers)
+                .await;
+            let borne = self.most_samples.load(Ordering::Relaxed);
+            if borne < most {
+                most = borne;
+            } else if is_last {
+                break;
+            } else {
+                // Samples that an answer lacks, or that have no text, are asked for one by one.
+                (most, is_last) = (1, true);
+            }
+        }
         let nothing = || {
             Err(ChatError::BadReply {
                 fault: super::ReplyFault::NoChoices,
@@ -300,6 +312,11 @@ impl Inner {
         let answered = match answered {
             Ok(answered) => answered,
             Err(error) => {
+                if samples > 1 && refuses_samples(&error) {
+                    tracing::info!(samples, %error, "fewer samples are asked for at once");
+                    self.most_samples.fetch_min(samples / 2, Ordering::Relaxed);
+                    return vec![None; samples];
+                }
                 if error.is_fatal() {
                     self.caller.breaker.fatal(error.clone());
                 }
@@ -322,10 +339,25 @@ impl Inner {
     }
 }
 
-/// Indices of requests that can be sent as one: they differ in nothing but their seed, and are drawn at random.
-fn bundles(requests: &[Request], can: &Capabilities) -> Vec<Vec<usize>> {
+/// Whether a refusal names the number of samples, as llama-server's does when there are more than it has slots: the probe asks for two.
+fn refuses_samples(error: &ChatError) -> bool {
+    let ChatError::Refused {
+        status: 400 | 422,
+        reason,
+    } = error
+    else {
+        return false;
+    };
+    let mut words = reason.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| word == "n")
+}
+
+/// Those of the `open` requests that can be sent as one, up to so many at a time: they differ in nothing but their seed, and are drawn at
+/// random.
+fn bundles(requests: &[Request], open: &[usize], most: usize) -> Vec<Vec<usize>> {
     let mut bundles: Vec<Vec<usize>> = Vec::new();
-    for (i, request) in requests.iter().enumerate() {
+    for &i in open {
+        let request = &requests[i];
         let same = |other: &Request| {
             let (a, b) = (request.sampling, other.sampling);
             a.temperature > 0.0
@@ -336,7 +368,7 @@ fn bundles(requests: &[Request], can: &Capabilities) -> Vec<Vec<usize>> {
         };
         let bundle = bundles
             .iter_mut()
-            .find(|bundle| can.samples && bundle.len() < MAX_SAMPLES && same(&requests[bundle[0]]));
+            .find(|bundle| bundle.len() < most && same(&requests[bundle[0]]));
         match bundle {
             Some(bundle) => bundle.push(i),
             None => bundles.push(vec![i]),

@@ -302,10 +302,19 @@ pub(super) fn word(result: &Result<Answer, Failure>) -> AttemptResult {
     match result {
         Ok(_) => AttemptResult::Answered,
         Err(Failure::Busy { .. }) => AttemptResult::TooManyRequests,
-        Err(Failure::Server { .. }) => AttemptResult::ServerError,
         // Neither costs anything.
         Err(Failure::Rejected { .. } | Failure::Undone { .. }) => AttemptResult::Rejected,
         Err(Failure::Garbled(_)) => AttemptResult::Unusable,
-        Err(Failure::Unreachable { .. } | Failure::Broken { .. } | Failure::TimedOut { .. }) => AttemptResult::NoAnswer,
+        Err(Failure::Unreachable { .. }) => AttemptResult::NoConnection,
+        // A gateway that lost patience says nothing about what the model behind it has done.
+        Err(
+            Failure::Broken { .. }
+            | Failure::TimedOut { .. }
+            | Failure::Server {
+                status: 408 | 504 | 524,
+                ..
+            },
+        ) => AttemptResult::NoAnswer,
+        Err(Failure::Server { .. }) => AttemptResult::ServerError,
     }
 }

@@ -69,10 +69,11 @@ pub struct Outcome {
 }
 
 impl AttemptResult {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Answered,
         Self::TooManyRequests,
         Self::ServerError,
+        Self::NoConnection,
         Self::NoAnswer,
         Self::Rejected,
         Self::Unusable,
@@ -84,6 +85,7 @@ impl AttemptResult {
             Self::Answered => "answered",
             Self::TooManyRequests => "too-many-requests",
             Self::ServerError => "server-error",
+            Self::NoConnection => "no-connection",
             Self::NoAnswer => "no-answer",
             Self::Rejected => "rejected",
             Self::Unusable => "unusable",
@@ -103,9 +105,11 @@ pub enum AttemptResult {
     Answered,
     /// 429.
     TooManyRequests,
-    /// 408, 409 or 5xx.
+    /// 409 or 5xx.
     ServerError,
-    /// No connection, a broken one, or a timeout.
+    /// No connection was made, so nothing was sent.
+    NoConnection,
+    /// A broken connection, or a timeout, be it on the server's side (408, 504): the request may have been answered, and billed.
     NoAnswer,
     /// Another status.
     Rejected,

@@ -110,18 +110,22 @@ fn continues(after: &str) -> bool {
     }
 }
 
-/// The last two different labels in a run of labels with nothing between them, a run being read in pairs from its beginning: in
-/// "1: 4, 2: 6, 1: 9" the pair is (4, 6).
+/// The last pair in the last stretch of labels that touch and take turns. In a stretch of odd length one label is too many: after "1: 4, 2: 6"
+/// a "1: 9" is the beginning of a pair that never came, and a "2: 10" before "1: 3, 2: 4" is the end of something that was quoted.
 fn last_touching_pair(found: &[Found]) -> Option<(&Found, &Found)> {
     let mut last = None;
-    let mut open: Option<&Found> = None;
-    for score in found {
-        match open {
-            Some(first) if score.touches_previous && first.assistant != score.assistant => {
-                last = Some((first, score));
-                open = None;
+    let mut length = 0_usize;
+    for window in found.windows(2) {
+        let [before, score] = window else { continue };
+        if score.touches_previous && before.assistant != score.assistant {
+            length += 1;
+            // Pairs end at every second label, and where one is too many at every label of Assistant 2.
+            let is_first_in_form = score.assistant == Assistant::Two;
+            if length % 2 == 1 || is_first_in_form {
+                last = Some((before, score));
             }
-            _ => open = Some(score),
+        } else {
+            length = 0;
         }
     }
     last

@@ -38,31 +38,30 @@ enum Line<'a> {
     },
 }
 
-pub(super) fn write(store: &Store, judged: &[Judged], file: &mut impl Write) -> Result<(), Fault> {
+/// Writes the lines of one pair.
+pub(super) fn write(store: &Store, pair: &Judged, file: &mut impl Write) -> Result<(), Fault> {
     let mut line = |line: &Line<'_>| -> Result<(), Fault> {
         serde_json::to_writer(&mut *file, line).map_err(std::io::Error::from)?;
         Ok(file.write_all(b"\n")?)
     };
-    for pair in judged {
-        let Some(evaluation) = &pair.evaluation else {
-            continue;
-        };
-        let (index, dataset) = (pair.pair.index, pair.pair.dataset.as_str());
-        let outcome = &evaluation.roles;
-        if outcome.attempts > 0 {
-            let call = outcome.call.as_ref().map(|key| store.call(key)).transpose()?.flatten();
-            line(&roles(index, dataset, outcome, call.as_ref()))?;
-        }
-        for opinion in &evaluation.opinions {
-            let call = store.call(&opinion.call)?;
-            line(&Line::Opinion {
-                pair: index,
-                dataset,
-                opinion,
-                prompt: call.as_ref().map(|call| call.request.turns.as_slice()),
-                reply: call.as_ref().map(|call| call.reply.text.as_str()),
-            })?;
-        }
+    let Some(evaluation) = &pair.evaluation else {
+        return Ok(());
+    };
+    let (index, dataset) = (pair.pair.index, pair.pair.dataset.as_str());
+    let outcome = &evaluation.roles;
+    if outcome.attempts > 0 {
+        let call = outcome.call.as_ref().map(|key| store.call(key)).transpose()?.flatten();
+        line(&roles(index, dataset, outcome, call.as_ref()))?;
+    }
+    for opinion in &evaluation.opinions {
+        let call = store.call(&opinion.call)?;
+        line(&Line::Opinion {
+            pair: index,
+            dataset,
+            opinion,
+            prompt: call.as_ref().map(|call| call.request.turns.as_slice()),
+            reply: call.as_ref().map(|call| call.reply.text.as_str()),
+        })?;
     }
     Ok(())
 }

@@ -35,16 +35,32 @@ struct Row<'a> {
     stopped: Option<&'static str>,
 }
 
-pub(super) fn write(judged: &[Judged], file: &mut impl Write) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(file);
-    if judged.is_empty() {
-        // The header comes with the first row; a run in which nothing is finished yet has none.
-        table.write_record(HEADER).map_err(io::Error::from)?;
+/// The table while it is written.
+pub(super) struct Table<W: Write> {
+    rows: csv::Writer<W>,
+    is_empty: bool,
+}
+
+impl<W: Write> Table<W> {
+    pub(super) fn new(file: W) -> Self {
+        Self {
+            rows: csv::Writer::from_writer(file),
+            is_empty: true,
+        }
     }
-    for pair in judged {
-        table.serialize(row(pair)).map_err(io::Error::from)?;
+
+    pub(super) fn add(&mut self, judged: &Judged) -> io::Result<()> {
+        self.is_empty = false;
+        self.rows.serialize(row(judged)).map_err(io::Error::from)
     }
-    table.flush()
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if self.is_empty {
+            // The header comes with the first row; a run in which nothing is finished yet has none.
+            self.rows.write_record(HEADER).map_err(io::Error::from)?;
+        }
+        self.rows.flush()
+    }
 }
 
 const HEADER: [&str; 13] = [

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     agreement::PerClass,
-    pair::{Known, Taxonomy},
+    pair::{Known, Label, Taxonomy},
     run::{Judge, Judged, RunConfig},
 };
 
@@ -49,50 +49,44 @@ impl Counts {
         self.missing.values().sum()
     }
 
-    pub(super) fn of(config: &RunConfig, judged: &[Judged], total_pairs: usize, taxonomy: &Taxonomy) -> Self {
-        let mut counts = Self {
-            pairs: total_pairs,
-            judged: judged.len(),
+    /// The counts before the first finished pair.
+    pub(super) fn new(config: &RunConfig, taxonomy: &Taxonomy) -> Self {
+        let by_family = matches!(config.judge, Judge::Network { .. }) && taxonomy.digest() == config.taxonomy;
+        Self {
             skipped: config.data.skipped,
-            default_family: default_family(config, judged, taxonomy),
+            default_family: by_family.then(BTreeMap::new),
             ..Self::default()
-        };
-        for pair in judged {
-            counts.compared += usize::from(super::compared(pair).is_some());
-            counts.undecided += usize::from(pair.verdict.is_none());
-            counts.unlabelled += usize::from(pair.pair.label.is_none());
-            let Some(evaluation) = &pair.evaluation else {
-                continue;
-            };
-            counts.role_fallbacks += usize::from(evaluation.roles.fallback);
-            for opinion in &evaluation.opinions {
-                counts.opinions += 1;
-                counts.reviews_shortened += usize::from(opinion.reviews_shortened_to.is_some());
-                if let Some(missing) = &opinion.missing {
-                    *counts.missing.entry(missing.kind()).or_default() += 1;
-                    counts.missing_as_zero += usize::from(opinion.scores.is_some());
-                }
-            }
         }
-        let of_class = |label| judged.iter().filter(|pair| pair.verdict == Some(label)).count();
-        counts.verdicts = PerClass::from_fn(of_class);
-        counts
     }
-}
 
-fn default_family(config: &RunConfig, judged: &[Judged], taxonomy: &Taxonomy) -> Option<BTreeMap<String, usize>> {
-    let Judge::Network { .. } = config.judge else {
-        return None;
-    };
-    if taxonomy.digest() != config.taxonomy {
-        return None;
-    }
-    let mut datasets = BTreeMap::new();
-    for pair in judged {
+    /// Counts a finished pair.
+    pub(super) fn add(&mut self, pair: &Judged, taxonomy: &Taxonomy) {
+        self.judged += 1;
+        self.compared += usize::from(super::compared(pair).is_some());
+        self.unlabelled += usize::from(pair.pair.label.is_none());
+        match pair.verdict {
+            None => self.undecided += 1,
+            Some(Label::Model1) => self.verdicts.model1 += 1,
+            Some(Label::Model2) => self.verdicts.model2 += 1,
+            Some(Label::Tie) => self.verdicts.tie += 1,
+        }
         let dataset = &pair.pair.dataset;
-        if taxonomy.family(dataset).known == Known::Fallback {
+        if let Some(datasets) = &mut self.default_family
+            && taxonomy.family(dataset).known == Known::Fallback
+        {
             *datasets.entry(dataset.clone()).or_default() += 1;
         }
+        let Some(evaluation) = &pair.evaluation else {
+            return;
+        };
+        self.role_fallbacks += usize::from(evaluation.roles.fallback);
+        for opinion in &evaluation.opinions {
+            self.opinions += 1;
+            self.reviews_shortened += usize::from(opinion.reviews_shortened_to.is_some());
+            if let Some(missing) = &opinion.missing {
+                *self.missing.entry(missing.kind()).or_default() += 1;
+                self.missing_as_zero += usize::from(opinion.scores.is_some());
+            }
+        }
     }
-    Some(datasets)
 }

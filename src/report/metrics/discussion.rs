@@ -49,46 +49,76 @@ pub struct LayerAgreement {
     pub kappa: Option<f64>,
 }
 
-impl Discussion {
+/// The comparison in the making.
+pub(super) struct Sums<'a> {
+    network: &'a Network,
+    last: usize,
+    evaluated: usize,
+    pairs: usize,
+    changed: usize,
+    stopped: usize,
+    /// Verdict of layer 1, verdict of the last layer, human label.
+    rows: Vec<(Label, Label, Label)>,
+}
+
+impl<'a> Sums<'a> {
     /// `None` for a network of one layer.
-    pub(super) fn of(voted: &[Voted<'_>], network: &Network, bootstrap: Bootstrap) -> Option<Self> {
+    pub(super) fn new(network: &'a Network) -> Option<Self> {
         let last = network.layers.len().checked_sub(1).filter(|&last| last > 0)?;
+        Some(Self {
+            network,
+            last,
+            evaluated: 0,
+            pairs: 0,
+            changed: 0,
+            stopped: 0,
+            rows: Vec::new(),
+        })
+    }
+
+    pub(super) fn add(&mut self, pair: &Voted<'_>) {
+        self.evaluated += 1;
+        if pair.evaluation.stopped.is_some() {
+            self.stopped += 1;
+            return;
+        }
+        let by = |layer| self.verdict(&pair.votes, layer);
+        let Some((before, after)) = by(0).zip(by(self.last)) else {
+            return;
+        };
+        self.pairs += 1;
+        self.changed += usize::from(before != after);
+        self.rows
+            .extend(pair.judged.pair.label.map(|gold| (before, after, gold)));
+    }
+
+    /// The verdict of one layer alone.
+    fn verdict(&self, votes: &[Vote], layer: usize) -> Option<Label> {
+        let by = self.network.aggregate;
         // All layers of what is given, which is one layer: a last layer that was lost must not be replaced by the one before.
         let cell = Cell {
             layers: Layers::All,
-            ..network.aggregate.cell
+            ..by.cell
         };
-        let by = |votes: &[Vote], layer: usize| {
-            let votes: Vec<Vote> = votes.iter().filter(|vote| vote.layer == layer).copied().collect();
-            aggregate(&votes, cell, network.aggregate.tie_margin).map(|decision| decision.label)
-        };
-        let (mut pairs, mut changed, mut stopped) = (0, 0, 0);
-        let mut rows: Vec<(Label, Label, Label)> = Vec::new();
-        for pair in voted {
-            if pair.evaluation.stopped.is_some() {
-                stopped += 1;
-                continue;
-            }
-            let Some((before, after)) = by(&pair.votes, 0).zip(by(&pair.votes, last)) else {
-                continue;
-            };
-            pairs += 1;
-            changed += usize::from(before != after);
-            rows.extend(pair.judged.pair.label.map(|gold| (before, after, gold)));
-        }
+        let votes: Vec<Vote> = votes.iter().filter(|vote| vote.layer == layer).copied().collect();
+        aggregate(&votes, cell, by.tie_margin).map(|decision| decision.label)
+    }
+
+    pub(super) fn finish(self, bootstrap: Bootstrap) -> Discussion {
+        let rows = self.rows;
         let layer1 = rows.iter().map(|&(before, _, gold)| (gold, before)).collect();
         let last = rows.iter().map(|&(_, after, gold)| (gold, after)).collect();
         let compared = rows.iter().map(|&(before, after, gold)| (gold, after, before));
-        Some(Self {
-            pairs,
-            changed,
-            left_out: voted.len() - stopped - pairs,
-            stopped,
+        Discussion {
+            pairs: self.pairs,
+            changed: self.changed,
+            left_out: self.evaluated - self.stopped - self.pairs,
+            stopped: self.stopped,
             layer1: LayerAgreement::of(&layer1),
             last: LayerAgreement::of(&last),
             gain: Comparison::of(compared, bootstrap),
             flips: Flips::of(rows.iter().copied()),
-        })
+        }
     }
 }
 

@@ -51,50 +51,74 @@ pub struct CellScore {
     pub tie_rate: Option<f64>,
 }
 
-impl Grid {
-    pub(super) fn of(voted: &[Voted<'_>], by: Aggregate) -> Self {
-        let row = |cell: Cell| CellRow {
-            cell,
-            chosen: cell == by.cell,
-            score: has(voted, cell.reading).then(|| CellScore::of(voted, cell, by.tie_margin)),
-        };
+/// The grid in the making.
+pub(super) struct Sums {
+    by: Aggregate,
+    cells: Vec<(Cell, Sum)>,
+    /// Whether an opinion has an expected score.
+    expected: bool,
+}
+
+#[derive(Default)]
+struct Sum {
+    decided: usize,
+    ties: usize,
+    confusion: Confusion,
+}
+
+impl Sums {
+    pub(super) fn new(by: Aggregate) -> Self {
         Self {
-            tie_margin: by.tie_margin,
-            chosen: by.cell,
-            cells: Cell::grid().map(row).to_vec(),
+            by,
+            cells: Cell::grid().into_iter().map(|cell| (cell, Sum::default())).collect(),
+            expected: false,
         }
     }
 
+    pub(super) fn add(&mut self, pair: &Voted<'_>) {
+        self.expected |= pair.votes.iter().any(|vote| vote.pair(Reading::Expected).is_some());
+        for (cell, sum) in &mut self.cells {
+            let Some(decision) = aggregate(&pair.votes, *cell, self.by.tie_margin) else {
+                continue;
+            };
+            sum.decided += 1;
+            sum.ties += usize::from(decision.label == Label::Tie);
+            if let Some(gold) = pair.judged.pair.label {
+                sum.confusion.add(gold, decision.label);
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Grid {
+        let row = |(cell, sum): (Cell, Sum)| CellRow {
+            cell,
+            chosen: cell == self.by.cell,
+            // Even a run without a single readable reply was asked for scores: its argmax cells decide nothing, and say so.
+            score: (cell.reading == Reading::Argmax || self.expected).then(|| sum.finish()),
+        };
+        Grid {
+            tie_margin: self.by.tie_margin,
+            chosen: self.by.cell,
+            cells: self.cells.into_iter().map(row).collect(),
+        }
+    }
+}
+
+impl Grid {
     /// The row of a cell.
     pub fn row(&self, cell: Cell) -> Option<&CellRow> {
         self.cells.iter().find(|row| row.cell == cell)
     }
 }
 
-fn has(voted: &[Voted<'_>], reading: Reading) -> bool {
-    // Even a run without a single readable reply was asked for scores: its argmax cells decide nothing, and say so.
-    reading == Reading::Argmax
-        || voted
-            .iter()
-            .flat_map(|voted| &voted.votes)
-            .any(|vote| vote.pair(reading).is_some())
-}
-
-impl CellScore {
-    fn of(voted: &[Voted<'_>], cell: Cell, margin: Margin) -> Self {
-        let (mut decided, mut ties) = (0, 0);
-        let mut confusion = Confusion::default();
-        for pair in voted {
-            let Some(decision) = aggregate(&pair.votes, cell, margin) else {
-                continue;
-            };
-            decided += 1;
-            ties += usize::from(decision.label == Label::Tie);
-            if let Some(gold) = pair.judged.pair.label {
-                confusion.add(gold, decision.label);
-            }
-        }
-        Self {
+impl Sum {
+    fn finish(self) -> CellScore {
+        let Self {
+            decided,
+            ties,
+            confusion,
+        } = self;
+        CellScore {
             decided,
             n: confusion.n(),
             accuracy: accuracy(&confusion),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    agreement::{Bootstrap, Summary, by_group},
+    agreement::{Bootstrap, Confusion, Summary},
     run::Judged,
 };
 
@@ -28,33 +28,44 @@ impl Group {
     pub const NOT_LISTED: &str = "not listed";
 }
 
-/// Groups by what `names` says of each pair's dataset: a pair counts once in every group, `None` being the group of those that have none.
-/// In alphabetical order, that one last.
-pub(super) fn by<'a>(
-    judged: &'a [Judged],
-    bootstrap: Bootstrap,
-    names: impl Fn(&'a str) -> Vec<Option<&'a str>>,
-) -> Vec<Group> {
-    let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for pair in judged {
-        for name in names(&pair.pair.dataset) {
-            let name = name.unwrap_or(Group::NOT_LISTED);
-            let (judged, undecided) = sizes.entry(name).or_default();
-            *judged += 1;
-            *undecided += usize::from(pair.verdict.is_none());
-            rows.extend(super::compared(pair).map(|(gold, verdict)| (name, gold, verdict)));
+/// Groups in the making.
+#[derive(Default)]
+pub(super) struct Sums {
+    groups: BTreeMap<String, Sum>,
+}
+
+#[derive(Default)]
+struct Sum {
+    judged: usize,
+    undecided: usize,
+    confusion: Confusion,
+}
+
+impl Sums {
+    /// Counts a pair in a group; `None` is the group of those that belong to none.
+    pub(super) fn add(&mut self, name: Option<&str>, judged: &Judged) {
+        let name = name.unwrap_or(Group::NOT_LISTED);
+        if !self.groups.contains_key(name) {
+            self.groups.insert(name.to_owned(), Sum::default());
+        }
+        if let Some(sum) = self.groups.get_mut(name) {
+            sum.judged += 1;
+            sum.undecided += usize::from(judged.verdict.is_none());
+            sum.confusion.extend(super::compared(judged));
         }
     }
-    let mut summaries: BTreeMap<String, Summary> = by_group(rows, bootstrap).into_iter().collect();
-    let group = |(name, (judged, undecided)): (&str, (usize, usize))| Group {
-        name: name.to_owned(),
-        judged,
-        undecided,
-        agreement: summaries.remove(name),
-    };
-    let mut groups: Vec<Group> = sizes.into_iter().map(group).collect();
-    // Stable: the rest keeps its order.
-    groups.sort_by_key(|group| group.name == Group::NOT_LISTED);
-    groups
+
+    /// In alphabetical order, the pairs that belong to no group last.
+    pub(super) fn finish(self, bootstrap: Bootstrap) -> Vec<Group> {
+        let group = |(name, sum): (String, Sum)| Group {
+            name,
+            judged: sum.judged,
+            undecided: sum.undecided,
+            agreement: Summary::of_counts(sum.confusion, bootstrap),
+        };
+        let mut groups: Vec<Group> = self.groups.into_iter().map(group).collect();
+        // Stable: the rest keeps its order.
+        groups.sort_by_key(|group| group.name == Group::NOT_LISTED);
+        groups
+    }
 }

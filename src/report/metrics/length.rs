@@ -31,28 +31,47 @@ pub struct PreferLonger {
     pub interval: Option<Interval>,
 }
 
-impl LengthPreference {
-    pub(super) fn of(judged: &[Judged], level: Level) -> Self {
-        let pairs = || judged.iter().map(|judged| (judged, baseline::longer(&judged.pair)));
-        Self {
-            verdicts: PreferLonger::of(pairs().map(|(judged, longer)| (judged.verdict, longer)), level),
-            labels: PreferLonger::of(pairs().map(|(judged, longer)| (judged.pair.label, longer)), level),
+/// The preference in the making.
+#[derive(Default)]
+pub(super) struct Sums {
+    verdicts: Sum,
+    labels: Sum,
+}
+
+#[derive(Default)]
+struct Sum {
+    n: u64,
+    longer: u64,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, judged: &Judged) {
+        let longer = baseline::longer(&judged.pair);
+        self.verdicts.add(judged.verdict, longer);
+        self.labels.add(judged.pair.label, longer);
+    }
+
+    pub(super) fn finish(self, level: Level) -> LengthPreference {
+        LengthPreference {
+            verdicts: self.verdicts.finish(level),
+            labels: self.labels.finish(level),
         }
     }
 }
 
-impl PreferLonger {
-    fn of(rows: impl Iterator<Item = (Option<Label>, Label)>, level: Level) -> Self {
-        let (mut n, mut longer) = (0, 0);
-        for (preferred, long) in rows {
-            if let Some(Label::Model1 | Label::Model2) = preferred
-                && long != Label::Tie
-            {
-                n += 1;
-                longer += u64::from(preferred == Some(long));
-            }
+impl Sum {
+    fn add(&mut self, preferred: Option<Label>, long: Label) {
+        if let Some(Label::Model1 | Label::Model2) = preferred
+            && long != Label::Tie
+        {
+            self.n += 1;
+            self.longer += u64::from(preferred == Some(long));
         }
-        Self {
+    }
+
+    fn finish(self, level: Level) -> PreferLonger {
+        let Self { n, longer } = self;
+        PreferLonger {
             n,
             longer,
             share: (n > 0).then(|| longer as f64 / n as f64),

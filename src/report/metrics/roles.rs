@@ -1,6 +1,6 @@
 //! How wide the network was, and from how many angles it looked.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -21,22 +21,40 @@ pub struct Roles {
     pub distinct: usize,
 }
 
-impl Roles {
-    /// `None` over no pairs.
-    pub(super) fn of<'a>(evaluations: impl Iterator<Item = &'a Evaluation>) -> Option<Self> {
-        let mut distinct: BTreeSet<String> = BTreeSet::new();
-        let mut widths: Vec<usize> = Vec::new();
-        for evaluation in evaluations {
-            widths.push(evaluation.roles.roles.len());
-            let names = evaluation.roles.roles.iter().flatten();
-            distinct.extend(names.map(|name| name.trim().to_lowercase()));
+/// The roles in the making.
+#[derive(Default)]
+pub(super) struct Sums {
+    /// BLAKE3 of the names, cut to 128 bits: names generated for each pair would add up.
+    distinct: HashSet<[u8; 16]>,
+    pairs: usize,
+    neurons: usize,
+    least: Option<usize>,
+    most: Option<usize>,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, evaluation: &Evaluation) {
+        let width = evaluation.roles.roles.len();
+        self.pairs += 1;
+        self.neurons += width;
+        self.least = Some(self.least.map_or(width, |least| least.min(width)));
+        self.most = self.most.max(Some(width));
+        for name in evaluation.roles.roles.iter().flatten() {
+            let hash = blake3::hash(name.trim().to_lowercase().as_bytes());
+            if let Some(start) = hash.as_bytes().first_chunk() {
+                self.distinct.insert(*start);
+            }
         }
-        Some(Self {
-            pairs: widths.len(),
-            min_width: *widths.iter().min()?,
-            max_width: *widths.iter().max()?,
-            mean_width: widths.iter().sum::<usize>() as f64 / widths.len() as f64,
-            distinct: distinct.len(),
+    }
+
+    /// `None` over no pairs.
+    pub(super) fn finish(self) -> Option<Roles> {
+        Some(Roles {
+            pairs: self.pairs,
+            min_width: self.least?,
+            max_width: self.most?,
+            mean_width: self.neurons as f64 / self.pairs as f64,
+            distinct: self.distinct.len(),
         })
     }
 }

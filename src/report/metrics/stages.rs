@@ -72,30 +72,38 @@ impl StageMetrics {
     }
 }
 
-impl Stages {
-    pub(super) fn of<'a>(evaluations: impl Iterator<Item = &'a Evaluation>) -> Self {
-        let mut sums: BTreeMap<Stage, Spent<u64>> = BTreeMap::new();
-        let mut total = Spent::default();
-        let mut pairs = 0;
-        for evaluation in evaluations {
-            pairs += 1;
-            for record in &evaluation.stages {
-                for sum in [sums.entry(record.stage).or_default(), &mut total] {
-                    sum.calls += record.calls as u64;
-                    sum.prompt_tokens += record.usage.prompt;
-                    sum.cached_prompt_tokens += record.usage.cached_prompt;
-                    sum.completion_tokens += record.usage.completion;
-                    sum.seconds += record.seconds;
-                }
+/// The cost in the making.
+#[derive(Default)]
+pub(super) struct Sums {
+    stages: BTreeMap<Stage, Spent<u64>>,
+    total: Spent<u64>,
+    pairs: usize,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, evaluation: &Evaluation) {
+        self.pairs += 1;
+        for record in &evaluation.stages {
+            for sum in [self.stages.entry(record.stage).or_default(), &mut self.total] {
+                sum.calls += record.calls as u64;
+                sum.prompt_tokens += record.usage.prompt;
+                sum.cached_prompt_tokens += record.usage.cached_prompt;
+                sum.completion_tokens += record.usage.completion;
+                sum.seconds += record.seconds;
             }
         }
-        Self {
+    }
+
+    pub(super) fn finish(self) -> Stages {
+        let pairs = self.pairs;
+        Stages {
             pairs,
-            stages: sums
+            stages: self
+                .stages
                 .into_iter()
                 .map(|(stage, sum)| StageMetrics::of(stage.to_string(), sum, pairs))
                 .collect(),
-            total: StageMetrics::of("total".to_owned(), total, pairs),
+            total: StageMetrics::of("total".to_owned(), self.total, pairs),
         }
     }
 }

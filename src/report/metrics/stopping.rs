@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Voted, discussion::LayerAgreement};
-use crate::network::{
-    Network, Stopped,
-    spec::{Sequential, Stop},
+use crate::{
+    agreement::Confusion,
+    network::{
+        Network, Stopped,
+        spec::{Sequential, Stop},
+    },
 };
 
 /// Where pairs stopped, and what that saved against the same network without `stop`.
@@ -57,55 +60,82 @@ pub struct Share {
     pub agreement: Option<LayerAgreement>,
 }
 
-impl Stopping {
+/// The figures in the making.
+pub(super) struct Sums<'a> {
+    network: &'a Network,
+    groups: BTreeMap<Option<Stopped>, Group>,
+    pairs: usize,
+    opinions: usize,
+    full: usize,
+    asked: usize,
+}
+
+#[derive(Default)]
+struct Group {
+    pairs: usize,
+    confusion: Confusion,
+}
+
+impl<'a> Sums<'a> {
     /// `None` for a network that never stops early.
-    pub(super) fn of(voted: &[Voted<'_>], network: &Network) -> Option<Self> {
-        if network.stop == Stop::Never {
-            return None;
-        }
-        let mut groups: BTreeMap<Option<Stopped>, Vec<&Voted<'_>>> = BTreeMap::new();
-        let (mut opinions, mut full, mut asked) = (0, 0, 0);
-        for pair in voted {
-            groups.entry(pair.evaluation.stopped).or_default().push(pair);
-            let of_pair = &pair.evaluation.opinions;
-            opinions += of_pair.len();
-            full += network.opinions(pair.evaluation.roles.roles.len());
-            let first = of_pair.iter().filter(|opinion| opinion.layer == 0);
-            asked += first.map(|opinion| opinion.neuron + 1).max().unwrap_or(0);
-        }
-        let not_stopped = Share::of(&groups.remove(&None).unwrap_or_default());
-        let places = groups.into_iter().filter_map(|(stopped, pairs)| {
-            Some(Place {
-                stopped: stopped?,
-                share: Share::of(&pairs),
-            })
-        });
-        Some(Self {
-            rule: network.stop,
-            test: network.sequential,
-            pairs: voted.len(),
-            stopped: voted.len() - not_stopped.pairs,
-            places: places.collect(),
-            not_stopped,
-            mean_asked: (!voted.is_empty()).then(|| asked as f64 / voted.len() as f64),
-            opinions,
-            full,
-            saved: full.saturating_sub(opinions),
+    pub(super) fn new(network: &'a Network) -> Option<Self> {
+        (network.stop != Stop::Never).then_some(Self {
+            network,
+            groups: BTreeMap::new(),
+            pairs: 0,
+            opinions: 0,
+            full: 0,
+            asked: 0,
         })
     }
 
+    pub(super) fn add(&mut self, pair: &Voted<'_>) {
+        self.pairs += 1;
+        let group = self.groups.entry(pair.evaluation.stopped).or_default();
+        group.pairs += 1;
+        group.confusion.extend(super::compared(pair.judged));
+        let of_pair = &pair.evaluation.opinions;
+        self.opinions += of_pair.len();
+        self.full += self.network.opinions(pair.evaluation.roles.roles.len());
+        let first = of_pair.iter().filter(|opinion| opinion.layer == 0);
+        self.asked += first.map(|opinion| opinion.neuron + 1).max().unwrap_or(0);
+    }
+
+    pub(super) fn finish(mut self) -> Stopping {
+        let not_stopped = self.groups.remove(&None).unwrap_or_default().share();
+        let places = self.groups.into_iter().filter_map(|(stopped, group)| {
+            Some(Place {
+                stopped: stopped?,
+                share: group.share(),
+            })
+        });
+        Stopping {
+            rule: self.network.stop,
+            test: self.network.sequential,
+            pairs: self.pairs,
+            stopped: self.pairs - not_stopped.pairs,
+            places: places.collect(),
+            not_stopped,
+            mean_asked: (self.pairs > 0).then(|| self.asked as f64 / self.pairs as f64),
+            opinions: self.opinions,
+            full: self.full,
+            saved: self.full.saturating_sub(self.opinions),
+        }
+    }
+}
+
+impl Stopping {
     /// The share of the full network's opinions that was saved; `None` where it has none.
     pub fn saved_share(&self) -> Option<f64> {
         (self.full > 0).then(|| self.saved as f64 / self.full as f64)
     }
 }
 
-impl Share {
-    fn of(pairs: &[&Voted<'_>]) -> Self {
-        let confusion = pairs.iter().filter_map(|pair| super::compared(pair.judged)).collect();
-        Self {
-            pairs: pairs.len(),
-            agreement: LayerAgreement::of(&confusion),
+impl Group {
+    fn share(self) -> Share {
+        Share {
+            pairs: self.pairs,
+            agreement: LayerAgreement::of(&self.confusion),
         }
     }
 }

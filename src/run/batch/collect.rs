@@ -39,7 +39,8 @@ pub(super) async fn collect(
         std::fs::rename(&part, &path).map_err(|error| disk(&path, &error))?;
         let api = api.clone();
         // It may have gigabytes, whose reading must not hold up an interruption.
-        let surveyed = tokio::task::spawn_blocking(move || survey(&api, &path, &name).map_err(|error| disk(&path, &error)));
+        let surveyed =
+            tokio::task::spawn_blocking(move || survey(&api, &path, &name).map_err(|error| disk(&path, &error)));
         settled.extend(surveyed.await.map_err(|error| ChatError::Backend {
             reason: error.to_string(),
         })??);

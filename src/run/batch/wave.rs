@@ -49,12 +49,7 @@ impl Collector {
     }
 
     /// Hands over what is ready; every batch is entered into the list as it is made.
-    pub(super) async fn submit(
-        &self,
-        run: &Served,
-        ready: Ready,
-        open: &mut Vec<OpenBatch>,
-    ) -> Result<(), JudgeError> {
+    pub(super) async fn submit(&self, run: &Served, ready: Ready, open: &mut Vec<OpenBatch>) -> Result<(), JudgeError> {
         let api = self.api(&ready.endpoint)?;
         let queued = locked(&self.parked).take(&ready.endpoint, ready.requests);
         for file in files(queued, self.settings.requests.get(), self.settings.bytes) {

@@ -201,7 +201,12 @@ async fn refused(run: &Served, batch: &OpenBatch, now: &Batch, refusals: &mut u3
     if let (Some(budget), Some(hold)) = (run.meter.budget(), hold) {
         budget.settle_batch(hold, &batch.endpoint, end.paid, 0);
     }
-    tracing::warn!(batch = now.id, requests = batch.requests, why, "the endpoint refused a batch");
+    tracing::warn!(
+        batch = now.id,
+        requests = batch.requests,
+        why,
+        "the endpoint refused a batch"
+    );
     // Half as much is tried next; one request cannot be halved.
     let can_shrink = why.to_lowercase().contains(QUEUE_IS_FULL) && batch.requests > 1;
     if !can_shrink {

@@ -101,10 +101,12 @@ impl Store {
         }));
     }
 
-    /// Enters a request before it is sent: the future ends when the row is on disk, so that even a killed process has accounted for it.
-    pub async fn reserve(&self, entry: Entry) -> Result<EntryId, StoreError> {
-        self.write("write", move |transaction| insert(transaction, &entry))
-            .await
+    /// Enters requests before they are sent: the future ends when the rows are on disk, so that even a killed process has accounted for them.
+    pub async fn reserve(&self, entries: Vec<Entry>) -> Result<Vec<EntryId>, StoreError> {
+        self.write("write", move |transaction| {
+            entries.iter().map(|entry| insert(transaction, entry)).collect()
+        })
+        .await
     }
 
     /// Enters what came of a request that was reserved.

@@ -19,9 +19,9 @@ use pollster::block_on;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use self::difference::difference;
 pub use self::batches::{BatchId, OpenBatch};
 pub(in crate::run) use self::batches::{BatchState, NewBatch, Place, Settled};
+use self::difference::difference;
 pub use self::error::StoreError;
 use self::error::path_error;
 pub(in crate::run) use self::error::sqlite;
@@ -35,7 +35,7 @@ use crate::network::aggregate::Decision;
 use crate::pair::{Label, Pair};
 
 /// The store's file name within a run's folder.
-const FILE: &str = "run.sqlite";
+pub const FILE: &str = "run.sqlite";
 
 /// Human label and verdict of a finished pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,16 @@ pub struct Store {
 impl Store {
     /// Starts a run in `folder`, or goes on with the one that is there if it is of the same configuration and pairs.
     pub fn start(folder: &Path, config: &RunConfig, pairs: &[Pair]) -> Result<Self, StoreError> {
+        Self::start_with(folder, config, || Ok(pairs.iter().cloned().map(Ok)))
+    }
+
+    /// The same with pairs that are taken one by one, and only if the run is new: memory does not grow with their number. An error of theirs
+    /// leaves no run behind.
+    pub fn start_with<I, E>(folder: &Path, config: &RunConfig, pairs: impl FnOnce() -> Result<I, E>) -> Result<Self, E>
+    where
+        I: IntoIterator<Item = Result<Pair, E>>,
+        E: From<StoreError>,
+    {
         let fault = |doing: &'static str| move |error: std::io::Error| path_error(doing, folder, &error);
         std::fs::create_dir_all(folder).map_err(fault("make the folder"))?;
         let lock = lock(folder)?;
@@ -97,19 +107,18 @@ impl Store {
         let at = |doing| sqlite(doing, &path);
         // Before anything is written: a newer program's file stays as it is.
         let known = read_config(&connection, &path, folder)?;
+        if let Some(differs) = known.as_ref().and_then(|known| difference(known, config)) {
+            let path = folder.to_owned();
+            return Err(StoreError::OtherRun { path, differs }.into());
+        }
         schema::make(&connection).map_err(at("set up"))?;
         let known = if let Some(known) = known {
             known
         } else {
-            first_rows(&connection, config, pairs).map_err(at("write"))?;
+            first_rows(&connection, &path, config, pairs()?)?;
             config.clone()
         };
-        if let Some(differs) = difference(&known, config) {
-            return Err(StoreError::OtherRun {
-                path: folder.to_owned(),
-                differs,
-            });
-        }
+        schema::log_ahead(&connection).map_err(at("set up"))?;
         Ok(Self {
             reader: Mutex::new(open(&path, rusqlite::OpenFlags::default())?),
             writer: Some(Writer::start(connection, &path)?),
@@ -202,36 +211,38 @@ impl Store {
 
     /// Human label and verdict of every finished pair, in source order.
     pub fn outcomes(&self) -> Result<Vec<Outcome>, StoreError> {
-        let rows: Vec<(i64, Option<String>, Option<String>)> = {
-            let connection = self.reader();
-            let mut statement = connection
-                .prepare("SELECT pair, label, verdict FROM judged ORDER BY pair")
-                .map_err(sqlite("read", &self.path))?;
-            let rows = statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .map_err(sqlite("read", &self.path))?;
-            rows.collect::<Result<_, _>>().map_err(sqlite("read", &self.path))?
-        };
-        rows.into_iter()
-            .map(|(pair, gold, verdict)| {
-                Ok(Outcome {
-                    pair: usize::try_from(pair).unwrap_or(usize::MAX),
-                    label: self.label(gold.as_deref(), pair)?,
-                    verdict: self.label(verdict.as_deref(), pair)?,
-                })
-            })
-            .collect()
+        let at = || sqlite("read", &self.path);
+        let connection = self.reader();
+        let mut statement = connection
+            .prepare("SELECT pair, label, verdict FROM judged ORDER BY pair")
+            .map_err(at())?;
+        let mut rows = statement.query([]).map_err(at())?;
+        let mut outcomes = Vec::new();
+        while let Some(row) = rows.next().map_err(at())? {
+            let pair: i64 = row.get(0).map_err(at())?;
+            let (gold, verdict): (Option<String>, Option<String>) =
+                row.get(1).and_then(|gold| Ok((gold, row.get(2)?))).map_err(at())?;
+            outcomes.push(Outcome {
+                pair: usize::try_from(pair).unwrap_or(usize::MAX),
+                label: self.label(gold.as_deref(), pair)?,
+                verdict: self.label(verdict.as_deref(), pair)?,
+            });
+        }
+        Ok(outcomes)
     }
 
     /// All finished pairs, in source order.
     pub fn judged(&self) -> Result<Vec<Judged>, StoreError> {
         let mut all = Vec::new();
-        self.each_judged(&mut |judged| all.push(judged))?;
+        self.each_judged(|judged| {
+            all.push(judged);
+            Ok::<(), StoreError>(())
+        })?;
         Ok(all)
     }
 
-    /// Hands over the finished pairs one by one, in source order: memory does not grow with their number.
-    pub fn each_judged(&self, take: &mut dyn FnMut(Judged)) -> Result<(), StoreError> {
+    /// Hands over the finished pairs one by one, in source order, until one is refused: memory does not grow with their number.
+    pub fn each_judged<E: From<StoreError>>(&self, mut take: impl FnMut(Judged) -> Result<(), E>) -> Result<(), E> {
         let mut after = -1;
         loop {
             // Page by page, so that whoever takes a pair may read its calls.
@@ -239,7 +250,7 @@ impl Store {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.index;
             for row in page {
-                take(self.judged_row(&row)?);
+                take(self.judged_row(&row)?)?;
             }
         }
     }
@@ -329,10 +340,11 @@ impl Store {
     /// many.
     pub fn reopen(&self, which: &dyn Fn(&Judged) -> bool) -> Result<usize, StoreError> {
         let mut pairs: Vec<i64> = Vec::new();
-        self.each_judged(&mut |judged| {
+        self.each_judged(|judged| {
             if which(&judged) {
                 pairs.push(index(judged.pair.index));
             }
+            Ok::<(), StoreError>(())
         })?;
         block_on(self.write("write", move |transaction| {
             let mut statement = transaction.prepare_cached("DELETE FROM judged WHERE pair = ?1")?;

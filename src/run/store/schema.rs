@@ -20,7 +20,7 @@ pub(super) const FORMAT: i64 = 2;
 /// Makes the tables that are not there yet.
 pub(super) fn make(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        "PRAGMA synchronous = FULL;
          CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS pairs (idx INTEGER PRIMARY KEY, pair TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS calls (
@@ -43,6 +43,12 @@ pub(super) fn make(connection: &Connection) -> Result<(), rusqlite::Error> {
              PRIMARY KEY (custom_id, batch)) WITHOUT ROWID;
          CREATE INDEX IF NOT EXISTS requests_of_batch ON batch_requests (batch);",
     )
+}
+
+/// From here on commits go into a log first, so that readers do not wait for them. Not before the first rows: those of a large source would be
+/// written twice.
+pub(super) fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
 }
 
 /// The configuration; `None` where no run was started, be it that the process ended before its first rows were committed.
@@ -90,19 +96,31 @@ pub(super) fn read_config(
 }
 
 /// Configuration and pairs in one transaction: a run that exists is complete.
-pub(super) fn first_rows(connection: &Connection, config: &RunConfig, pairs: &[Pair]) -> Result<(), rusqlite::Error> {
-    let transaction = connection.unchecked_transaction()?;
-    for pair in pairs {
+pub(super) fn first_rows<E: From<StoreError>>(
+    connection: &Connection,
+    path: &Path,
+    config: &RunConfig,
+    pairs: impl IntoIterator<Item = Result<Pair, E>>,
+) -> Result<(), E> {
+    let at = || sqlite("write", path);
+    let transaction = connection.unchecked_transaction().map_err(at())?;
+    let insert = |pair: &Pair| {
         transaction
             .prepare_cached("INSERT INTO pairs (idx, pair) VALUES (?1, ?2)")?
-            .execute(params![index(pair.index), to_json(pair)?])?;
+            .execute(params![index(pair.index), to_json(pair)?])
+    };
+    for pair in pairs {
+        insert(&pair?).map_err(at())?;
     }
-    transaction.execute(
-        "INSERT INTO meta (key, value) VALUES ('config', ?1)",
-        params![to_json(config)?],
-    )?;
-    transaction.execute("INSERT INTO meta (key, value) VALUES ('format', ?1)", params![FORMAT])?;
-    transaction.commit()
+    let finish = || {
+        transaction.execute(
+            "INSERT INTO meta (key, value) VALUES ('config', ?1)",
+            params![to_json(config)?],
+        )?;
+        transaction.execute("INSERT INTO meta (key, value) VALUES ('format', ?1)", params![FORMAT])
+    };
+    finish().map_err(at())?;
+    Ok(transaction.commit().map_err(at())?)
 }
 
 /// A pair's index as SQLite has it.

@@ -11,7 +11,7 @@ use crate::runs::Run;
 use crate::stored::{ONE, TWO, assert_near, baseline, folders, free_machine, judged, pairs};
 
 /// Enters two calls for every pair: one that was made, one that was reused.
-fn spend(run: &Run, completion: u64) {
+pub fn spend(run: &Run, completion: u64) {
     let call = |pair: usize, served| Entry {
         origin: Some(Origin {
             pair: pair as u64,

@@ -4,16 +4,19 @@ use widedeep::agreement::Share;
 use widedeep::report::compare::{Terms, compare, export_comparison, runs_in};
 use widedeep::run::Baseline;
 
-use crate::stored::{ONE, TWO, baseline, compared, folders, judged};
+use crate::cost::spend;
+use crate::stored::{ONE, TWO, baseline, compared, folders, free_machine, judged};
 
 #[test]
 fn every_table_is_a_file_with_a_row_for_everything() {
     let (longer, one, two) = (
         baseline(Baseline::Longer),
         judged("one", 0, ONE),
-        judged("a<b>&c", 0, TWO),
+        judged("a<b>&c$d$", 0, TWO),
     );
+    spend(&one, 100);
     let terms = Terms {
+        tariff: free_machine(),
         hand_over: Some(Share::new(0.5).unwrap()),
         ..Terms::default()
     };
@@ -32,7 +35,8 @@ fn every_table_is_a_file_with_a_row_for_everything() {
     assert_eq!(json["configurations"].as_array().unwrap().len(), 3);
     let svg = std::fs::read_to_string(written.plot.unwrap()).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    assert!(svg.contains("a&lt;b&gt;&amp;c@tiny"), "names are text, not markup");
+    assert!(svg.contains("longer (free)"), "what costs nothing is a line");
+    assert!(svg.contains("a&lt;b&gt;&amp;c$d$@tiny"), "names are text, not markup");
 }
 
 #[test]
@@ -56,6 +60,6 @@ fn a_folder_of_runs_stands_for_them_and_one_without_is_told() {
     let inside = parent.path().join("one");
     std::fs::create_dir(&inside).unwrap();
     std::fs::copy(run.path().join("run.sqlite"), inside.join("run.sqlite")).unwrap();
-    assert_eq!(runs_in(parent.path()).unwrap(), [inside.clone()]);
+    assert_eq!(runs_in(parent.path()).unwrap(), std::slice::from_ref(&inside));
     assert_eq!(runs_in(&inside).unwrap(), [inside]);
 }

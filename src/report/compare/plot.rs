@@ -67,9 +67,14 @@ pub(super) fn svg(pareto: &Pareto) -> Option<String> {
         .with_y_label("Cohen's kappa")
         .with_width(960.0)
         .with_height(560.0);
-    if logarithmic {
-        layout = layout.with_log_x();
-    }
+    // Lines have no place among the data from which the axes are made.
+    let (low, high) = range(&points);
+    layout = layout.with_y_axis_min(low).with_y_axis_max(high);
+    layout = if logarithmic {
+        layout.with_log_x()
+    } else {
+        layout.with_x_axis_min(0.0)
+    };
     let layout = lines.into_iter().fold(layout, Layout::with_reference_line);
     let layout = numbers.into_iter().fold(layout, Layout::with_annotation);
     Some(render_to_svg(plots, layout))
@@ -78,6 +83,20 @@ pub(super) fn svg(pareto: &Pareto) -> Option<String> {
 /// A `$` would begin a formula.
 fn name(point: &Point) -> String {
     point.configuration.replace('$', "\\$")
+}
+
+/// The lowest and the highest kappa, intervals included, with some room.
+fn range(points: &[(&Point, (f64, f64))]) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for (point, (_, kappa)) in points {
+        let ends = point.interval.map_or([*kappa; 2], |interval| [interval.low, interval.high]);
+        for value in ends.into_iter().chain([*kappa]) {
+            low = if value < low { value } else { low };
+            high = if value > high { value } else { high };
+        }
+    }
+    let room = 0.05 * if high > low { high - low } else { 1.0 };
+    (low - room, high + room)
 }
 
 /// The corners of the front, from its cheapest point to its dearest: what can be had for a cost.

@@ -136,24 +136,21 @@ pub(super) fn read(folders: &[PathBuf], terms: &Terms) -> Result<Read, CompareEr
         let known = terms.hand_over.is_some().then_some(&mut pairs);
         let run = Run::of(folder, &store, terms, known)?;
         let key = key(&config);
-        match groups.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, group)) => {
-                if let Some(twin) = group.runs.iter().find(|other| other.seed == run.seed) {
-                    return Err(CompareError::Twice {
-                        first: twin.folder.clone(),
-                        second: run.folder,
-                    });
-                }
-                group.runs.push(run);
+        if let Some((_, group)) = groups.iter_mut().find(|(other, _)| *other == key) {
+            if let Some(twin) = group.runs.iter().find(|other| other.seed == run.seed) {
+                return Err(CompareError::Twice {
+                    first: twin.folder.clone(),
+                    second: run.folder,
+                });
             }
-            None => {
-                let group = Group {
-                    name: name(&config.judge),
-                    config,
-                    runs: vec![run],
-                };
-                groups.push((key, group));
-            }
+            group.runs.push(run);
+        } else {
+            let group = Group {
+                name: name(&config.judge),
+                config,
+                runs: vec![run],
+            };
+            groups.push((key, group));
         }
     }
     let (_, data) = first.ok_or_else(|| CompareError::NoRuns { folder: PathBuf::new() })?;

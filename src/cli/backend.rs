@@ -9,7 +9,7 @@ use widedeep::chat::openai::{BaseUrl, Capabilities, Endpoint, Features, KeySourc
 use widedeep::chat::{ChatModel, Identity, LocalModel, OpenAiModel};
 use widedeep::fetch::{self, Home};
 use widedeep::llama::{EngineConfig, EngineError, KvType, Threads};
-use widedeep::run::Meter;
+use widedeep::run::{Collector, Meter};
 
 use super::{Failure, failed, input};
 
@@ -94,11 +94,13 @@ impl Prepared {
         }
     }
 
-    /// Connects to the endpoint, if it is one. Its attempts are told to `meter`; endpoints in `known` are not probed again.
+    /// Connects to the endpoint, if it is one. Its attempts are told to `meter`; endpoints in `known` are not probed again. With a collector its
+    /// requests go into batches.
     pub(crate) async fn connect(
         &self,
         meter: &Arc<Meter>,
         known: &[(String, Capabilities)],
+        collector: Option<&Arc<Collector>>,
     ) -> Result<Loaded, Failure> {
         let (endpoint, identity) = match self {
             Prepared::Local(model) => {
@@ -117,7 +119,10 @@ impl Prepared {
         let model = model.await.map_err(failed)?;
         Ok(Loaded {
             can: Some(model.capabilities().clone()),
-            model: Arc::new(model),
+            model: Arc::new(match collector {
+                Some(collector) => collector.take(&model),
+                None => model,
+            }),
         })
     }
 }

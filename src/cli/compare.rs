@@ -228,6 +228,7 @@ fn judge_one(
         cache: Some(cache),
         limit: None,
         retry_missing: false,
+        collector: None,
     };
     let store = session::judge(runtime, &place.folder, &config, material, models, terms)?;
     finish(&store, &place.folder, &material.taxonomy, tariff).map(drop)

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::backend::Backend;
+use super::backend::{Backend, Prepared};
+use super::batch::BatchFlags;
 use super::money::{BudgetFlags, TariffFlags};
 use super::session::{self, DataFlags, Models, Terms, Wanted, store_failure};
 use super::{Failure, dry_run, failed, files, input, note, runtime, say, width};
@@ -69,6 +70,9 @@ pub(crate) struct Arguments {
     backend: Backend,
 
     #[command(flatten)]
+    batch: BatchFlags,
+
+    #[command(flatten)]
     tariff: TariffFlags,
 
     #[command(flatten)]
@@ -104,6 +108,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             limit.as_ref(),
         );
     }
+    let endpoints = models
+        .prepared()
+        .filter(|prepared| matches!(prepared, Prepared::Endpoint(..)));
+    let collector = arguments.batch.collector(endpoints.count())?;
     let config = RunConfig {
         widedeep: env!("CARGO_PKG_VERSION").to_owned(),
         data: material.source(),
@@ -117,6 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         cache: cache.as_ref(),
         limit,
         retry_missing: arguments.retry_missing,
+        collector: collector.as_ref(),
     };
     let runtime = runtime()?;
     let store = session::judge(&runtime, &arguments.out, &config, &mut material, &mut models, terms)?;

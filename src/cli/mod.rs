@@ -1,6 +1,7 @@
 //! The command line: one file per command, which turns flags into library calls and results into text.
 
 mod backend;
+mod batch;
 mod compare;
 mod data;
 mod dry_run;
@@ -62,6 +63,8 @@ pub(crate) enum Failure {
     Run(anyhow::Error),
     /// Ctrl-C; the text says how to go on.
     Interrupted(String),
+    /// There is no result yet, as was asked for; the text says how to go on.
+    Later(String),
 }
 
 /// Marks an error as the input's fault.
@@ -113,6 +116,10 @@ pub fn main() -> ExitCode {
         Err(Failure::Run(error)) => {
             note(&format!("error: {}", told(&error)));
             ExitCode::FAILURE
+        }
+        Err(Failure::Later(text)) => {
+            note(&text);
+            ExitCode::SUCCESS
         }
         Err(Failure::Interrupted(text)) => {
             note(&text);

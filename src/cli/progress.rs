@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::batch::told;
 use super::note;
 use widedeep::agreement::{Confusion, kappa};
 use widedeep::pair::Label;
@@ -22,6 +23,8 @@ pub(crate) struct Progress {
     done: usize,
     total: usize,
     confusion: Confusion,
+    /// Batches when they were last told of, and how far each was.
+    batches: Vec<(String, String)>,
 }
 
 impl Progress {
@@ -41,6 +44,7 @@ impl Progress {
             done: 0,
             total: 0,
             confusion,
+            batches: Vec::new(),
         }
     }
 
@@ -79,6 +83,21 @@ impl Progress {
                         self.seconds_left()
                     ));
                 }
+            }
+            Event::Batches(batches) => {
+                let text = told(batches);
+                self.bar.set_message(text.clone());
+                self.bar.tick();
+                let states: Vec<_> = batches
+                    .iter()
+                    .map(|batch| (batch.remote.clone(), batch.status.clone()))
+                    .collect();
+                let is_news = states != self.batches || self.last_line.elapsed() >= LINE_EVERY;
+                if !std::io::stderr().is_terminal() && is_news && !batches.is_empty() {
+                    self.last_line = Instant::now();
+                    note(&text);
+                }
+                self.batches = states;
             }
         }
     }

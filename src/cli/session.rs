@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Prepared};
+use super::batch;
 use super::progress::Progress;
 use super::{Failure, failed, input, networks, note};
 use widedeep::chat::openai::Capabilities;
@@ -18,8 +19,8 @@ use widedeep::network::{Network, shipped};
 use widedeep::pair::{BadLines, Format, Known, Pair, Sample, Selection, Source, Survey, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::run::{
-    self, Baseline, CallCache, DataSource, Desk, Judge, JudgeError, Judged, Limit, Limits, Meter, RunConfig, Store,
-    StoreError,
+    self, Baseline, CallCache, Collector, DataSource, Desk, Judge, JudgeError, Judged, Limit, Limits, Meter, RunConfig,
+    Store, StoreError,
 };
 
 /// Flags about the pairs.
@@ -310,6 +311,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) limit: Option<Limit>,
     /// Judge pairs with missing opinions again.
     pub(crate) retry_missing: bool,
+    /// Who takes requests into batches.
+    pub(crate) collector: Option<&'a Arc<Collector>>,
 }
 
 /// Starts a run in `folder`, or goes on with it, to its end.
@@ -335,6 +338,9 @@ pub(crate) fn judge(
         let pairs = store.reopen(&missing).map_err(store_failure)?;
         note(&format!("judging {pairs} pairs with missing opinions again"));
     }
+    if terms.collector.is_none() {
+        batch::tell_open(&store)?;
+    }
     let meter = Arc::new(Meter::default());
     meter.attach(&store);
     if let Some(limit) = terms.limit {
@@ -354,7 +360,7 @@ pub(crate) fn judge(
             if !belongs(config, prepared.identity()) {
                 continue;
             }
-            let loaded = runtime.block_on(prepared.connect(&meter, &known))?;
+            let loaded = runtime.block_on(prepared.connect(&meter, &known, terms.collector))?;
             let name = loaded.model.identity().name.clone();
             if let Some(can) = loaded.can {
                 store.keep_capabilities(&name, &can).map_err(store_failure)?;
@@ -375,7 +381,7 @@ pub(crate) fn judge(
                 concurrency: terms.concurrency.get(),
             },
         };
-        to_the_end(runtime, &desk)?;
+        to_the_end(runtime, &desk, terms.collector.map(Arc::as_ref))?;
     }
     Ok(store)
 }
@@ -388,7 +394,11 @@ fn belongs(config: &RunConfig, identity: &Identity) -> bool {
     }
 }
 
-fn to_the_end(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), Failure> {
+fn to_the_end(
+    runtime: &tokio::runtime::Runtime,
+    desk: &Desk<'_>,
+    collector: Option<&Collector>,
+) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let out_of_time = Arc::new(AtomicBool::new(false));
     let mut progress = Progress::new();
@@ -405,7 +415,10 @@ fn to_the_end(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), 
             Arc::clone(&out_of_time),
         ));
         let mut listen = |event: &run::Event<'_>| progress.hear(event);
-        let result = run::judge(desk, &stop, &mut listen).await;
+        let result = match collector {
+            Some(collector) => run::judge_in_batches(desk, collector, &stop, &mut listen).await,
+            None => run::judge(desk, &stop, &mut listen).await,
+        };
         watcher.abort();
         clock.abort();
         result
@@ -420,6 +433,16 @@ fn to_the_end(runtime: &tokio::runtime::Runtime, desk: &Desk<'_>) -> Result<(), 
         Err(JudgeError::Interrupted) => Err(Failure::Interrupted(format!(
             "interrupted: {done} of {total} pairs are done; give the same command again to go on"
         ))),
+        Err(JudgeError::Submitted { requests, batches }) => {
+            let batches = if batches == 1 {
+                "a batch".to_owned()
+            } else {
+                format!("{batches} batches")
+            };
+            Err(Failure::Later(format!(
+                "{requests} requests are in {batches} and not answered yet ({done} of {total} pairs are done); give the same command again to go on"
+            )))
+        }
         Err(JudgeError::OverBudget { reason }) => {
             Err(failed(anyhow::anyhow!("{reason} ({done} of {total} pairs are done)")))
         }

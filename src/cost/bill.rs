@@ -136,9 +136,9 @@ impl Row {
     }
 
     fn add(&mut self, line: &Line, listed: Pricing<'_>) {
-        let usd = listed.of(line.tokens);
+        let usd = listed.of(line.tokens, line.served);
         match line.served {
-            Served::Model => {
+            Served::Model | Served::Batch => {
                 self.requests += line.requests;
                 self.billed += line.tokens;
                 self.usd = plus(self.usd, usd);
@@ -169,9 +169,16 @@ enum Pricing<'a> {
 }
 
 impl Pricing<'_> {
-    fn of(self, tokens: Tokens) -> Option<f64> {
+    fn of(self, tokens: Tokens, served: Served) -> Option<f64> {
         match self {
-            Pricing::Listed(listed) => Some(listed.price().of(tokens)),
+            Pricing::Listed(listed) => {
+                let factor = match served {
+                    // Where no discount is known, none is counted on.
+                    Served::Batch => listed.batch.unwrap_or(1.0),
+                    Served::Model | Served::Cache => 1.0,
+                };
+                Some(factor * listed.price().of(tokens))
+            }
             Pricing::Machine => Some(0.0),
             Pricing::Unknown => None,
         }
@@ -181,7 +188,12 @@ impl Pricing<'_> {
 impl Tariff {
     /// What a model's tokens cost; `None` if its price is not known. Local models are paid by time.
     pub fn of(&self, model: &str, tokens: Tokens) -> Option<f64> {
-        self.pricing(model).of(tokens)
+        self.pricing(model).of(tokens, Served::Model)
+    }
+
+    /// The same for tokens of a batch.
+    pub fn of_batch(&self, model: &str, tokens: Tokens) -> Option<f64> {
+        self.pricing(model).of(tokens, Served::Batch)
     }
 
     fn pricing(&self, model: &str) -> Pricing<'_> {
@@ -214,7 +226,7 @@ impl Tariff {
             }
             if line.unknown > 0 {
                 unknown += line.unknown;
-                unknown_usd = plus(unknown_usd, pricing.of(line.unknown_at_most));
+                unknown_usd = plus(unknown_usd, pricing.of(line.unknown_at_most, line.served));
             }
             published.enter(line);
         }

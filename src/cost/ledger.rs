@@ -85,6 +85,8 @@ pub enum Attempt {
 pub enum Served {
     /// The model: billed.
     Model,
+    /// The model, by way of its provider's Batch API: billed at a lower price.
+    Batch,
     /// Our own cache of replies: free, but it would have been billed.
     Cache,
 }
@@ -94,13 +96,14 @@ impl Served {
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Batch => "batch",
             Self::Cache => "cache",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Model, Self::Cache]
+        [Self::Model, Self::Batch, Self::Cache]
             .into_iter()
             .find(|served| served.name() == name)
     }
@@ -166,7 +169,7 @@ impl Ledger {
         let total = self.stages.entry(stage).or_default();
         total.requests += 1;
         match served {
-            Served::Model => total.billed += tokens,
+            Served::Model | Served::Batch => total.billed += tokens,
             Served::Cache => {
                 total.cached += 1;
                 total.saved += tokens;
@@ -184,7 +187,7 @@ impl Ledger {
         let total = self.stages.entry(stage).or_default();
         total.requests += line.requests;
         match line.served {
-            Served::Model => total.billed += line.tokens,
+            Served::Model | Served::Batch => total.billed += line.tokens,
             Served::Cache => {
                 total.cached += line.requests;
                 total.saved += line.tokens;
@@ -219,7 +222,8 @@ impl Ledger {
         self.stages.get(&stage).copied().unwrap_or_default()
     }
 
-    /// What was paid, in US dollars: every request of every stage, retries included, replies from our own cache free.
+    /// What was paid, in US dollars: every request of every stage at the price of ordinary requests, retries included, replies from our own
+    /// cache free.
     pub fn true_cost(&self, price: &Price) -> f64 {
         price.of(self.stages.values().map(|total| total.billed).sum())
     }

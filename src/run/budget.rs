@@ -77,6 +77,14 @@ struct State {
     next: i64,
 }
 
+impl State {
+    fn hold(&mut self, usd: f64) -> Hold {
+        self.next += 1;
+        self.held.insert(self.next, usd);
+        Hold(self.next)
+    }
+}
+
 /// A hold on the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hold(i64);
@@ -92,10 +100,16 @@ impl Budget {
             Judge::Baseline(_) => false,
         };
         for line in store.ledger()? {
-            if line.served == Served::Model {
+            if line.served != Served::Cache {
                 state.calls += line.requests;
                 // Without a price the run is refused below, before anything is sent.
-                let usd = |tokens| limit.tariff.of(&line.model, tokens).unwrap_or(0.0);
+                let usd = |tokens| {
+                    let usd = match line.served {
+                        Served::Batch => limit.tariff.of_batch(&line.model, tokens),
+                        Served::Model | Served::Cache => limit.tariff.of(&line.model, tokens),
+                    };
+                    usd.unwrap_or(0.0)
+                };
                 state.spent += usd(line.tokens) + usd(line.unknown_at_most);
             }
         }
@@ -154,10 +168,7 @@ impl Budget {
                 let spent = state.spent + self.machine();
                 if fits(spent + state.held.values().sum::<f64>()) {
                     state.calls += calls;
-                    state.next += 1;
-                    let number = state.next;
-                    state.held.insert(number, next);
-                    return Ok(Hold(number));
+                    return Ok(state.hold(next));
                 }
                 if state.held.is_empty() || !fits(spent) {
                     return Err(OverBudget::Usd {
@@ -181,6 +192,71 @@ impl Budget {
         };
         drop(state);
         self.settled.notify_waiters();
+    }
+
+    /// How many of these requests, in their order, can be put into a batch now; an error if not even the first can.
+    pub(super) fn affords(&self, model: &str, requests: impl Iterator<Item = Tokens>) -> Result<usize, OverBudget> {
+        let state = self.lock();
+        let spent = state.spent + self.machine();
+        let held: f64 = state.held.values().sum();
+        let mut usd = 0.0;
+        let mut count = 0;
+        for most in requests {
+            let over = match self.limit.calls {
+                Some(limit) if state.calls + count >= limit => Some(OverBudget::Calls { limit }),
+                _ => None,
+            };
+            let over = match (over, self.limit.usd) {
+                (None, Some(limit)) => {
+                    let next = self.batch_usd(model, most)?;
+                    usd += next;
+                    (spent + held + usd > limit).then_some(OverBudget::Usd { limit, spent, next })
+                }
+                (over, _) => over,
+            };
+            match over {
+                Some(over) if count == 0 => return Err(over),
+                Some(_) => break,
+                None => count += 1,
+            }
+        }
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// Holds the most that the requests of a batch can cost, which were found to fit.
+    pub(super) fn hold_batch(&self, model: &str, calls: u64, most: Tokens) -> Result<Hold, OverBudget> {
+        let usd = self.batch_usd(model, most)?;
+        let mut state = self.lock();
+        state.calls += calls;
+        Ok(state.hold(usd))
+    }
+
+    /// Holds a batch of an earlier session, which counts as spent so far.
+    pub(super) fn take_up_batch(&self, model: &str, most: Tokens) -> Result<Hold, OverBudget> {
+        let usd = self.batch_usd(model, most)?;
+        let mut state = self.lock();
+        state.spent -= usd;
+        Ok(state.hold(usd))
+    }
+
+    /// Settles a batch at what was paid, and takes back the calls of it that were never made.
+    pub(super) fn settle_batch(&self, hold: Hold, model: &str, paid: Tokens, unmade: u64) {
+        let mut state = self.lock();
+        let held = state.held.remove(&hold.0).unwrap_or(0.0);
+        state.spent += self.batch_usd(model, paid).unwrap_or(held);
+        state.calls = state.calls.saturating_sub(unmade);
+        drop(state);
+        self.settled.notify_waiters();
+    }
+
+    fn batch_usd(&self, model: &str, tokens: Tokens) -> Result<f64, OverBudget> {
+        if self.limit.usd.is_none() {
+            return Ok(0.0);
+        }
+        let usd = self.limit.tariff.of_batch(model, tokens);
+        usd.ok_or_else(|| OverBudget::NoPrice {
+            model: model.to_owned(),
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

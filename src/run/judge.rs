@@ -1,15 +1,18 @@
 //! All open pairs of a run through its judge.
 
 use std::collections::BTreeMap;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::StreamExt;
 use futures::stream;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Baseline, Judge};
-use super::{CallCache, Judged, Meter, Outcome, Recorded, Store, StoreError, Tally};
+use super::{BatchProgress, CallCache, Collector, Judged, Meter, Outcome, Recorded, Store, StoreError, Tally};
 use crate::chat::{ChatError, ChatModel};
 use crate::network::aggregate::aggregate;
 use crate::network::{EvaluateError, Network, Panel, Setting, evaluate};
@@ -55,6 +58,8 @@ pub enum Event<'a> {
         /// Calls and tokens of this process so far.
         tally: Tally,
     },
+    /// Batches were looked at: how they get on, those that have just ended included.
+    Batches(&'a [BatchProgress]),
 }
 
 /// Bounds of a run.
@@ -101,6 +106,17 @@ pub enum JudgeError {
     /// The pair was not begun, because the run is about to end.
     #[error("not begun")]
     Closed,
+    /// Batches cannot be submitted, looked at, or collected.
+    #[error("{0}")]
+    Batch(#[from] ChatError),
+    /// Everything that can be asked is asked, and nobody wants to wait for it.
+    #[error("{requests} requests in {batches} batches are not answered yet")]
+    Submitted {
+        /// Requests that are not answered yet.
+        requests: u64,
+        /// Batches that they are in.
+        batches: usize,
+    },
     /// Somebody asked the run to stop.
     #[error("interrupted")]
     Interrupted,
@@ -109,6 +125,27 @@ pub enum JudgeError {
 /// Judges every pair of the store that has no verdict yet; stops at once when `stop` is cancelled, with everything finished in the store.
 pub async fn judge(
     desk: &Desk<'_>,
+    stop: &CancellationToken,
+    listen: &mut (dyn FnMut(&Event<'_>) + Send),
+) -> Result<(), JudgeError> {
+    judge_with(desk, None, stop, listen).await
+}
+
+/// The same with the requests of those models that the collector has taken put into batches. As many pairs are under way as its window holds,
+/// whatever the desk's limits say.
+pub async fn judge_in_batches(
+    desk: &Desk<'_>,
+    collector: &Collector,
+    stop: &CancellationToken,
+    listen: &mut (dyn FnMut(&Event<'_>) + Send),
+) -> Result<(), JudgeError> {
+    let _serving = collector.begin(desk.store, desk.meter);
+    judge_with(desk, Some(collector), stop, listen).await
+}
+
+async fn judge_with(
+    desk: &Desk<'_>,
+    collector: Option<&Collector>,
     stop: &CancellationToken,
     listen: &mut (dyn FnMut(&Event<'_>) + Send),
 ) -> Result<(), JudgeError> {
@@ -137,7 +174,7 @@ pub async fn judge(
                 return Err(missing(name));
             }
             let panel = Panel::new(run, recorded);
-            by_network(desk, network, &panel, stop, listen).await
+            by_network(desk, network, &panel, collector, stop, listen).await
         }
     }
 }
@@ -169,6 +206,7 @@ async fn by_network(
     desk: &Desk<'_>,
     network: &Network,
     panel: &Panel,
+    collector: Option<&Collector>,
     stop: &CancellationToken,
     listen: &mut (dyn FnMut(&Event<'_>) + Send),
 ) -> Result<(), JudgeError> {
@@ -178,12 +216,21 @@ async fn by_network(
         prompts: desk.prompts,
         taxonomy: desk.taxonomy,
         panel,
+        collector,
         closed: AtomicBool::new(false),
     };
+    let concurrency = collector.map_or(desk.limits.concurrency, Collector::window);
     // Pairs are read when their turn comes: memory does not grow with their number.
     let mut verdicts = stream::iter(desk.store.open_pairs()?)
-        .map(|index| job.run(index))
-        .buffer_unordered(desk.limits.concurrency.max(1));
+        .map(|index| job.start(index))
+        .buffer_unordered(concurrency.max(1));
+    let (report, mut reports) = unbounded_channel();
+    let mut work = pin!(async {
+        match collector {
+            Some(collector) => collector.work(&report).await,
+            None => pending().await,
+        }
+    });
     let mut over_budget = None;
     loop {
         let judged = tokio::select! {
@@ -201,6 +248,12 @@ async fn by_network(
                 Some(judged) => judged?,
                 None => return over_budget.map_or(Ok(()), Err),
             },
+            Some(batches) = reports.recv() => {
+                listen(&Event::Batches(&batches));
+                continue;
+            }
+            // Last, so that it is polled when no pair can go on.
+            ended = &mut work => return Err(ended),
         };
         let tally = desk.meter.tally();
         listen(&Event::Finished { judged: &judged, tally });
@@ -213,11 +266,22 @@ struct Job<'a> {
     prompts: &'a Prompts,
     taxonomy: &'a Taxonomy,
     panel: &'a Panel,
+    collector: Option<&'a Collector>,
     /// Whether no more pairs are begun.
     closed: AtomicBool,
 }
 
 impl Job<'_> {
+    /// The same, with the collector knowing from now on that a pair is under way.
+    fn start(&self, index: usize) -> impl Future<Output = Result<Judged, JudgeError>> {
+        self.collector.inspect(|collector| collector.enter());
+        async move {
+            let judged = self.run(index).await;
+            self.collector.inspect(|collector| collector.leave());
+            judged
+        }
+    }
+
     /// Judges a pair and stores what comes of it.
     async fn run(&self, index: usize) -> Result<Judged, JudgeError> {
         if self.closed.load(Relaxed) {

@@ -74,6 +74,11 @@ impl Meter {
         Ok(())
     }
 
+    /// What the run may cost, with what it has cost so far.
+    pub(super) fn budget(&self) -> Option<&Budget> {
+        self.budget.get()
+    }
+
     /// US dollars that are left when everything under way costs the most that it can; `None` without such a limit.
     pub fn left(&self) -> Option<f64> {
         self.budget.get()?.left()

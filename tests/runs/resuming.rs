@@ -104,6 +104,7 @@ fn listeners_hear_the_start_and_every_finished_pair_with_its_counts() {
                     "pair {}: {} calls, {} replayed, {} tokens",
                     judged.pair.index, tally.asked, tally.replayed, tally.tokens
                 ),
+                Event::Batches(batches) => format!("{batches:?}"),
             });
         },
     )

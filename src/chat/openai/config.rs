@@ -212,6 +212,15 @@ impl BaseUrl {
         url
     }
 
+    /// A place below it; what stands between slashes is escaped.
+    pub(super) fn below(&self, path: &[&str]) -> Url {
+        let mut url = self.0.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
     /// Host, port if it is not the scheme's own, and path.
     pub fn place(&self) -> String {
         let host = self.0.host_str().unwrap_or_default();
@@ -265,7 +274,9 @@ mod tests {
         }
         let base: BaseUrl = "https://host/x/".parse().unwrap();
         assert_eq!(base.completions().as_str(), "https://host/x/chat/completions");
+        assert_eq!(base.below(&["files", "a/b"]).as_str(), "https://host/x/files/a%2Fb");
         let base: BaseUrl = "https://host".parse().unwrap();
+        assert_eq!(base.below(&["batches"]).as_str(), "https://host/batches");
         assert_eq!(base.completions().as_str(), "https://host/chat/completions");
     }
 

@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Rejected { status: u16, code: String, reason: String },
     /// An answer that is no reply.
     Garbled(ReplyFault),
+    /// A batch ended without having worked on it.
+    Undone { reason: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,7 @@ impl fmt::Display for Failure {
                 write!(f, "HTTP {status}, {reason}")
             }
             Self::Garbled(fault) => write!(f, "{fault}"),
+            Self::Undone { reason } => write!(f, "the batch did not work on it: {reason}"),
         }
     }
 }
@@ -160,7 +163,7 @@ impl Facts {
     }
 
     /// What to do about a refusal that all other calls would meet as well; `None` for one that is about a single request.
-    fn remedy(&self, status: u16, record: Record) -> Option<String> {
+    pub(super) fn remedy(&self, status: u16, record: Record) -> Option<String> {
         let remedy = match (status, &self.key_origin) {
             (401, None) => format!("it wants an API key, so put one into `{}` or a file", super::OPENAI_KEY),
             (401, Some(origin)) => {

@@ -102,6 +102,26 @@ impl Key {
         text.replace(&self.text, REDACTED)
     }
 
+    /// A line of JSON without the key, however deep it stands within quoted JSON; short keys are left, as in replies.
+    pub(super) fn redact_line(&self, line: Vec<u8>) -> Vec<u8> {
+        if self.text.len() < SHORTEST_SECRET {
+            return line;
+        }
+        let mut text = match String::from_utf8(line) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
+        let mut spelled = self.text.clone();
+        for _ in 0..4 {
+            if text.contains(&spelled) {
+                text = text.replace(&spelled, REDACTED);
+            }
+            let quoted = serde_json::Value::from(spelled.as_str()).to_string();
+            quoted[1..quoted.len() - 1].clone_into(&mut spelled);
+        }
+        text.into_bytes()
+    }
+
     /// The text of a reply without the key, unless the key is so short that it may well be a word.
     pub(super) fn redact_reply(&self, text: String) -> String {
         if self.text.len() >= SHORTEST_SECRET && text.contains(&self.text) {
@@ -124,6 +144,17 @@ mod tests {
         assert_eq!(format!("{:?}", key.header().unwrap()), "Sensitive");
         assert_eq!(key.redact("got sk-canary-\"0123\\!"), "got [key]!");
         assert_eq!(key.redact(r#"{"auth":"sk-canary-\"0123\\"}"#), r#"{"auth":"[key]"}"#);
+    }
+
+    #[test]
+    fn lines_that_are_kept_lose_the_key_at_every_depth_of_quoting() {
+        let key = Key::new("sk-canary-\"0123\\").unwrap();
+        let inner = serde_json::json!({"said": "sk-canary-\"0123\\"}).to_string();
+        let line = serde_json::json!({"a": "sk-canary-\"0123\\", "b": inner}).to_string();
+        let kept = String::from_utf8(key.redact_line(line.into_bytes())).unwrap();
+        assert_eq!(kept, r#"{"a":"[key]","b":"{\"said\":\"[key]\"}"}"#);
+        let short = Key::new("EMPTY").unwrap();
+        assert_eq!(short.redact_line(b"EMPTY".to_vec()), b"EMPTY");
     }
 
     #[test]

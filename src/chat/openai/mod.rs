@@ -13,10 +13,13 @@
 //! 5. The answer becomes a reply: structured output is put into the format that free replies have, and where the server gives
 //!    the probabilities of tokens, the distribution over each score goes with it.
 //!
+//! Requests can also be handed over in files, to be answered within a day ([`batch`]).
+//!
 //! Every attempt is told to a [`Watch`], which can also forbid it: ledgers and budgets hang there.
 
 mod adaptive;
 mod answer;
+pub mod batch;
 mod breaker;
 mod config;
 mod error;
@@ -39,6 +42,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures::future::{BoxFuture, join_all};
 
 use self::adaptive::Gate;
+use self::batch::Courier;
 use self::breaker::Breaker;
 use self::failure::Facts;
 use self::limits::RateLimits;
@@ -61,6 +65,8 @@ const MAX_SAMPLES: usize = 16;
 #[derive(Clone)]
 pub struct OpenAiModel {
     inner: Arc<Inner>,
+    /// Who carries requests, if the model does not send them itself.
+    courier: Option<Arc<dyn Courier>>,
 }
 
 struct Inner {
@@ -139,6 +145,7 @@ impl OpenAiModel {
                 most_samples: AtomicUsize::new(MAX_SAMPLES),
                 caller,
             }),
+            courier: None,
         })
     }
 
@@ -191,7 +198,7 @@ impl ChatModel for OpenAiModel {
     }
 
     fn reply_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Result<Reply, ChatError>>> {
-        Box::pin(async move { self.inner.reply_all(&requests).await })
+        Box::pin(async move { self.inner.reply_all(&requests, self.courier.as_deref()).await })
     }
 }
 
@@ -207,7 +214,7 @@ fn form(plan: &ReplyPlan) -> Option<(Form, usize)> {
 type Answers = Vec<Option<Result<Reply, ChatError>>>;
 
 impl Inner {
-    async fn reply_all(&self, requests: &[Request]) -> Vec<Result<Reply, ChatError>> {
+    async fn reply_all(&self, requests: &[Request], courier: Option<&dyn Courier>) -> Vec<Result<Reply, ChatError>> {
         let mut answers: Answers = vec![None; requests.len()];
         let mut most = if self.can.samples {
             self.most_samples.load(Ordering::Relaxed)
@@ -217,7 +224,8 @@ impl Inner {
         let mut is_last = false;
         loop {
             let open: Vec<usize> = (0..requests.len()).filter(|&i| answers[i].is_none()).collect();
-            self.round(requests, bundles(requests, &open, most), &mut answers).await;
+            self.round(requests, bundles(requests, &open, most), courier, &mut answers)
+                .await;
             let borne = self.most_samples.load(Ordering::Relaxed);
             if borne < most {
                 most = borne;
@@ -239,9 +247,16 @@ impl Inner {
             .collect()
     }
 
-    async fn round(&self, requests: &[Request], bundles: Vec<Vec<usize>>, answers: &mut Answers) {
+    async fn round(
+        &self,
+        requests: &[Request],
+        bundles: Vec<Vec<usize>>,
+        courier: Option<&dyn Courier>,
+        answers: &mut Answers,
+    ) {
         let calls = bundles.into_iter().map(|bundle| async move {
-            let replies = self.ask(&requests[bundle[0]], bundle.len()).await;
+            let bundled: Vec<&Request> = bundle.iter().map(|&i| &requests[i]).collect();
+            let replies = self.ask(&bundled, courier).await;
             (bundle, replies)
         });
         for (bundle, replies) in join_all(calls).await {
@@ -251,8 +266,9 @@ impl Inner {
         }
     }
 
-    /// Several samples of one request; `None` for those that did not come.
-    async fn ask(&self, request: &Request, samples: usize) -> Answers {
+    /// Several samples of one request, each with a seed of its own; `None` for those that did not come.
+    async fn ask(&self, requests: &[&Request], courier: Option<&dyn Courier>) -> Answers {
+        let (request, samples) = (requests[0], requests.len());
         let fail = |error: ChatError| vec![Some(Err(error)); samples];
         let Some((form, max_tokens)) = form(&request.plan) else {
             return fail(ChatError::Template {
@@ -283,9 +299,19 @@ impl Inner {
             origin: Some(request.origin),
             attempts: self.endpoint.patience.attempts,
         };
-        let answered = match self.caller.call(&call).await {
+        let answered = match courier {
+            None => {
+                let answered = self.caller.call(&call).await;
+                answered.map_err(|CallError { error, .. }| error)
+            }
+            Some(courier) => {
+                let parcel = self.parcel(requests, &body, call.most());
+                self.post(courier, &parcel).await
+            }
+        };
+        let answered = match answered {
             Ok(answered) => answered,
-            Err(CallError { error, .. }) => {
+            Err(error) => {
                 if samples > 1 && refuses_samples(&error) {
                     tracing::info!(samples, %error, "fewer samples are asked for at once");
                     self.most_samples.fetch_min(samples / 2, Ordering::Relaxed);

@@ -47,6 +47,17 @@ pub(super) struct Call<'a> {
     pub(super) attempts: NonZeroU32,
 }
 
+impl Call<'_> {
+    /// The most that an attempt may be billed.
+    pub(super) fn most(&self) -> Usage {
+        Usage {
+            prompt: (self.body.len() + UNSEEN_TOKENS) as u64,
+            cached_prompt: 0,
+            completion: self.most_completion,
+        }
+    }
+}
+
 /// A reply, and what all attempts took.
 #[derive(Debug)]
 pub(super) struct Answered {
@@ -68,10 +79,13 @@ impl CallError {
     }
 }
 
+/// Pauses between attempts.
+pub(super) type Pauses = ExponentialBackoff;
+
 impl Patience {
     /// Pauses before repeated attempts: doubling, each with up to its first pause added at random, so that calls which failed together
     /// do not come back together.
-    fn pauses(&self) -> ExponentialBackoff {
+    pub(super) fn pauses(&self) -> Pauses {
         ExponentialBuilder::new()
             .with_factor(2.0)
             .with_min_delay(self.first_pause)
@@ -100,11 +114,7 @@ impl Caller {
                 origin: call.origin,
                 samples: call.samples,
                 expected_tokens: call.expected_tokens,
-                most: Usage {
-                    prompt: (call.body.len() + UNSEEN_TOKENS) as u64,
-                    cached_prompt: 0,
-                    completion: call.most_completion,
-                },
+                most: call.most(),
             };
             let (result, used) = self.attempt(&attempt, call).await.map_err(CallError::stopped)?;
             usage += used.unwrap_or_default();
@@ -142,7 +152,7 @@ impl Caller {
     }
 
     /// The server's wait goes before ours; the jitter in ours keeps those that wait together from coming back together.
-    fn lengthened(&self, pause: Duration, failure: &Failure) -> Duration {
+    pub(super) fn lengthened(&self, pause: Duration, failure: &Failure) -> Duration {
         match failure.wait() {
             Some(wait) if wait > pause => wait + pause.min(self.patience.first_pause * 2).mul_f64(0.1),
             _ => pause,
@@ -198,7 +208,7 @@ impl Caller {
     }
 
     /// Reads the body of a successful answer.
-    fn read(&self, body: &[u8]) -> (Result<Answer, Failure>, Option<Usage>) {
+    pub(super) fn read(&self, body: &[u8]) -> (Result<Answer, Failure>, Option<Usage>) {
         let answer = match Answer::read(body) {
             Ok(answer) => answer,
             Err(error) => {
@@ -288,11 +298,12 @@ impl Caller {
     }
 }
 
-fn word(result: &Result<Answer, Failure>) -> AttemptResult {
+pub(super) fn word(result: &Result<Answer, Failure>) -> AttemptResult {
     match result {
         Ok(_) => AttemptResult::Answered,
         Err(Failure::Busy { .. }) => AttemptResult::TooManyRequests,
-        Err(Failure::Rejected { .. }) => AttemptResult::Rejected,
+        // Neither costs anything.
+        Err(Failure::Rejected { .. } | Failure::Undone { .. }) => AttemptResult::Rejected,
         Err(Failure::Garbled(_)) => AttemptResult::Unusable,
         Err(Failure::Unreachable { .. }) => AttemptResult::NoConnection,
         // A gateway that lost patience says nothing about what the model behind it has done.

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode, Url, redirect, retry};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect, retry};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -27,12 +27,12 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to one endpoint.
 pub(super) struct Transport {
-    client: reqwest::Client,
+    pub(super) client: reqwest::Client,
     url: Url,
     key: Option<Key>,
     authorization: Option<HeaderValue>,
-    timeouts: Timeouts,
-    max_reply_bytes: usize,
+    pub(super) timeouts: Timeouts,
+    pub(super) max_reply_bytes: usize,
 }
 
 impl Transport {
@@ -72,35 +72,46 @@ impl Transport {
     pub(super) async fn attempt(&self, body: &[u8], samples: usize) -> Result<Vec<u8>, Failure> {
         let start = Instant::now();
         let deadline = start + self.timeouts.whole;
-        let mut request = self
+        let request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")
             .body(body.to_vec());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
-        let first_byte = (start + self.timeouts.first_byte).min(deadline);
-        let response = timeout_at(first_byte, request.send())
-            .await
-            .map_err(|_| Failure::TimedOut {
-                waiting_for: Awaited::FirstByte,
-                after: first_byte - start,
-            })?
-            .map_err(|error| self.transport_failure(error))?;
-        if !response.status().is_success() {
-            return Err(self.status_failure(response).await);
-        }
-        self.check_type(response.headers())?;
+        let first_byte = self.timeouts.first_byte.min(self.timeouts.whole);
+        let response = self.send(request, first_byte).await?;
         let limit = self.max_reply_bytes.saturating_mul(samples.max(1));
-        match timeout_at(deadline, self.read(response, limit)).await {
+        match timeout_at(deadline, self.body(response, limit)).await {
             Ok(body) => body,
             Err(_) => Err(Failure::TimedOut {
                 waiting_for: Awaited::LastByte,
                 after: self.timeouts.whole,
             }),
         }
+    }
+
+    /// Sends a request with the key, and waits that long for the answer to begin. Only a success is an answer.
+    pub(super) async fn send(&self, mut request: RequestBuilder, patience: Duration) -> Result<Response, Failure> {
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = timeout_at(Instant::now() + patience, request.send())
+            .await
+            .map_err(|_| Failure::TimedOut {
+                waiting_for: Awaited::FirstByte,
+                after: patience,
+            })?
+            .map_err(|error| self.transport_failure(error))?;
+        if !response.status().is_success() {
+            return Err(self.status_failure(response).await);
+        }
+        Ok(response)
+    }
+
+    /// The body of an answer that does not say of itself that it is no JSON.
+    pub(super) async fn body(&self, response: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+        self.check_type(response.headers())?;
+        self.read(response, limit).await
     }
 
     /// A text from outside, fit for an error: without key and control characters, and short.
@@ -127,6 +138,14 @@ impl Transport {
         match &self.key {
             Some(key) => key.redact_reply(text),
             None => text,
+        }
+    }
+
+    /// A line of a file that is kept, with the key removed from it likewise.
+    pub(super) fn stored(&self, line: Vec<u8>) -> Vec<u8> {
+        match &self.key {
+            Some(key) => key.redact_line(line),
+            None => line,
         }
     }
 
@@ -181,7 +200,7 @@ impl Transport {
     }
 
     /// Code and message in the body of an error.
-    fn explain(&self, status: StatusCode, body: &[u8]) -> (String, String) {
+    pub(super) fn explain(&self, status: StatusCode, body: &[u8]) -> (String, String) {
         let text = String::from_utf8_lossy(body);
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         let (code, message) = error_in(&value);
@@ -196,7 +215,7 @@ impl Transport {
         (self.shown(&code), reason)
     }
 
-    fn transport_failure(&self, error: reqwest::Error) -> Failure {
+    pub(super) fn transport_failure(&self, error: reqwest::Error) -> Failure {
         let connecting = error.is_connect();
         let mut reason = String::new();
         // The outer texts ("error sending request") say nothing; the innermost says why.
@@ -212,6 +231,12 @@ impl Transport {
         } else {
             Failure::Broken { reason }
         }
+    }
+
+    /// Code and message of an error object, fit to be shown.
+    pub(super) fn words(&self, error: &Value) -> (String, String) {
+        let (code, message) = error_in(&serde_json::json!({ "error": error }));
+        (self.shown(&code), self.shown(&message.unwrap_or_default()))
     }
 
     /// The failure that an error object in a successful answer stands for: gateways wrap their upstream's errors so.

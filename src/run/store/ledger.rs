@@ -33,11 +33,11 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntryId(pub(in crate::run) i64);
 
-fn number(n: u64) -> i64 {
+pub(super) fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn tokens_of(row: &Row<'_>, first: usize) -> Result<Tokens, rusqlite::Error> {
+pub(super) fn tokens_of(row: &Row<'_>, first: usize) -> Result<Tokens, rusqlite::Error> {
     let get = |column: usize| -> Result<u64, rusqlite::Error> {
         Ok(u64::try_from(row.get::<_, Option<i64>>(column)?.unwrap_or(0)).unwrap_or(0))
     };

@@ -3,6 +3,7 @@
 //! One thread writes ([`writer`]); readers have a connection of their own. The tables are described in [`schema`]. A newer format version is
 //! refused politely.
 
+mod batches;
 mod difference;
 mod error;
 mod ledger;
@@ -18,6 +19,8 @@ use pollster::block_on;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+pub use self::batches::{BatchId, OpenBatch};
+pub(in crate::run) use self::batches::{BatchState, NewBatch, Place, Settled};
 use self::difference::difference;
 pub use self::error::StoreError;
 use self::error::path_error;
@@ -156,6 +159,11 @@ impl Store {
             config: config.ok_or_else(none)?,
             _lock: None,
         })
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// What the run is of.

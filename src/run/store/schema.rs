@@ -2,8 +2,9 @@
 //!
 //! `meta` (format version, frozen configuration), `pairs`, `calls` (by key: request and reply), `judged` (one row per finished pair), `requests` (the
 //! ledger: one row per request that was sent, or answered from a cache), `sessions` (when processes were at work, and for how long), `endpoints`
-//! (what a probe found) and `concurrency` (how the number of requests at a time went). Values are JSON texts; columns are what is searched
-//! or summed by.
+//! (what a probe found), `concurrency` (how the number of requests at a time went), `batches` (files of requests that were handed over, or are
+//! about to be) and `batch_requests` (what is in them, and where the answers stand). Values are JSON texts; columns are what is searched or
+//! summed by.
 
 use std::path::Path;
 
@@ -33,7 +34,14 @@ pub(super) fn make(connection: &Connection) -> Result<(), rusqlite::Error> {
              most_prompt INTEGER NOT NULL, most_completion INTEGER NOT NULL, seconds REAL NOT NULL);
          CREATE TABLE IF NOT EXISTS sessions (id INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, seconds REAL NOT NULL);
          CREATE TABLE IF NOT EXISTS endpoints (name TEXT PRIMARY KEY, capabilities TEXT NOT NULL);
-         CREATE TABLE IF NOT EXISTS concurrency (endpoint TEXT NOT NULL, session INTEGER NOT NULL, change TEXT NOT NULL);",
+         CREATE TABLE IF NOT EXISTS concurrency (endpoint TEXT NOT NULL, session INTEGER NOT NULL, change TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS batches (
+             id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, tag TEXT NOT NULL, planned_s INTEGER NOT NULL, input_file TEXT, remote TEXT,
+             state TEXT NOT NULL, why TEXT);
+         CREATE TABLE IF NOT EXISTS batch_requests (
+             batch INTEGER NOT NULL, custom_id TEXT NOT NULL, request INTEGER NOT NULL, file TEXT, at INTEGER, bytes INTEGER,
+             PRIMARY KEY (custom_id, batch)) WITHOUT ROWID;
+         CREATE INDEX IF NOT EXISTS requests_of_batch ON batch_requests (batch);",
     )
 }
 

@@ -41,9 +41,12 @@ async fn missing(server: &Server) -> ChatError {
 
 #[tokio::test]
 async fn a_request_that_is_refused_is_a_missing_opinion_and_is_not_repeated() {
-    let server = Server::start(|body, _| match is_chosen(body) {
-        true => Said::Refusal(400, "the content policy".to_owned()),
-        false => Said::Reply(say(body)),
+    let server = Server::start(|body, _| {
+        if is_chosen(body) {
+            Said::Refusal(400, "the content policy".to_owned())
+        } else {
+            Said::Reply(say(body))
+        }
     });
     let error = missing(&server).await;
     assert!(
@@ -81,9 +84,12 @@ async fn a_request_that_fails_in_every_batch_is_a_missing_opinion_in_the_end() {
         || Said::Undone("server_error"),
         || Said::Nothing,
     ] {
-        let server = Server::start(move |body, _| match is_chosen(body) {
-            true => said(),
-            false => Said::Reply(say(body)),
+        let server = Server::start(move |body, _| {
+            if is_chosen(body) {
+                said()
+            } else {
+                Said::Reply(say(body))
+            }
         });
         let error = missing(&server).await;
         assert!(matches!(&error, ChatError::Unanswered { attempts: 3, .. }), "{error:?}");
@@ -155,9 +161,12 @@ async fn batches_that_are_refused_again_and_again_end_the_run_with_the_reason() 
 #[tokio::test]
 async fn an_endpoint_whose_queue_is_full_is_given_less_at_a_time() {
     let server = honest();
-    server.ending(|_, requests| match requests > 3 {
-        true => Ending::Refused("token_limit_exceeded", "Enqueued token limit reached for m".to_owned()),
-        false => Ending::After(1),
+    server.ending(|_, requests| {
+        if requests > 3 {
+            Ending::Refused("token_limit_exceeded", "Enqueued token limit reached for m".to_owned())
+        } else {
+            Ending::After(1)
+        }
     });
     let run = Run::new(&server, 9);
     let judged = run.process(Some(settings())).await.unwrap();

@@ -162,7 +162,7 @@ impl Server {
                         length = value.trim().parse().ok()?;
                     }
                     Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                        value.trim().clone_into(&mut key)
+                        value.trim().clone_into(&mut key);
                     }
                     _ => {}
                 }
@@ -355,7 +355,8 @@ impl Server {
         let mut keep = |name: &str, lines: Vec<Value>| {
             (!lines.is_empty()).then(|| {
                 let id = format!("file-{name}-{at}");
-                let text: String = lines.iter().rev().map(|line| format!("{line}\n")).collect();
+                let lines: Vec<String> = lines.iter().rev().map(ToString::to_string).collect();
+                let text = lines.join("\n") + "\n";
                 state.files.insert(id.clone(), text.into_bytes());
                 id
             })

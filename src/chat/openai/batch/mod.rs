@@ -100,9 +100,9 @@ impl Inner {
             [key] => key.to_string(),
             keys => {
                 let mut hasher = blake3::Hasher::new();
-                keys.iter().for_each(|key| {
+                for key in keys {
                     hasher.update(key.as_str().as_bytes());
-                });
+                }
                 hasher.finalize().to_hex().to_string()
             }
         };

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_request_line_is_json_and_ends_with_its_only_line_break() {
         let line = request_line("ab12", br#"{"model":"m"}"#);
-        assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        assert_eq!(line.split(|&byte| byte == b'\n').count(), 2, "one line, with its end");
         let value: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(
             value,

@@ -123,7 +123,12 @@ fn scores_are_the_same_without_the_model() {
 
 #[test]
 fn another_cell_decides_otherwise_and_changes_nothing_on_disk() {
-    let folder = &RUN.folder;
+    // A copy: other tests open the run at the same time, and SQLite has files of its own beside a database that is open.
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("run")).unwrap();
+    for name in ["metrics.json", "opinions.jsonl", "run.sqlite", "verdicts.csv"] {
+        std::fs::copy(RUN.folder.path("run").join(name), folder.path("run").join(name)).unwrap();
+    }
     let before = folder.files("run");
     let output = folder.output("score run --cell vote-neuron/last/expected --tie-margin 0.5");
     assert_eq!(output.status.code(), Some(0));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Attempt, Ledger, Line, Listed, Prices, Served, Stage, Tokens};
+use super::{Attempt, Line, Listed, Price, Prices, Served, Stage, Tokens};
 
 /// At what prices a run is reckoned.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,7 +212,6 @@ impl Tariff {
         let mut neurons: BTreeMap<(Stage, usize), Row> = BTreeMap::new();
         let mut unknown = 0;
         let mut unknown_usd = Some(0.0);
-        let mut published = Ledger::default();
         for line in ledger {
             let pricing = self.pricing(&line.model);
             total.add(line, pricing);
@@ -228,7 +227,6 @@ impl Tariff {
                 unknown += line.unknown;
                 unknown_usd = plus(unknown_usd, pricing.of(line.unknown_at_most, line.served));
             }
-            published.enter(line);
         }
         let machine = ledger.iter().any(|line| is_local(&line.model)).then(|| Machine {
             seconds,
@@ -238,7 +236,7 @@ impl Tariff {
         let time = machine.map_or(Some(0.0), |machine| machine.usd);
         let only: Vec<&Listed> = models.keys().filter_map(|model| self.prices.of(model)).collect();
         let usd_as_published = match (only.as_slice(), models.len()) {
-            ([listed], 1) => Some(published.compat_cost(&listed.price())),
+            ([listed], 1) => Some(as_published(&stages, &listed.price())),
             _ => None,
         };
         Bill {
@@ -272,6 +270,21 @@ impl Tariff {
     }
 }
 
+/// What the published code reports, in US dollars (spec 10.5, defect B2): roles and layer 1 when that is the only layer, otherwise the last layer and
+/// layer 1. Role generation and middle layers are lost. It knows no cache of replies, so those count as billed.
+fn as_published(stages: &BTreeMap<Option<Stage>, Row>, price: &Price) -> f64 {
+    let cost = |stage| {
+        let tokens = stages.get(&Some(stage)).map(|row| row.billed + row.saved);
+        price.of(tokens.unwrap_or_default())
+    };
+    // The running cost starts with roles; every deeper layer overwrites it, and layer 1 is added at the end.
+    let running = match stages.keys().next_back() {
+        Some(&Some(last @ Stage::Layer(1..))) => last,
+        _ => Stage::Roles,
+    };
+    cost(running) + cost(Stage::Layer(0))
+}
+
 /// Whether a model runs on this machine, within this program.
 pub fn is_local(model: &str) -> bool {
     !model.starts_with("openai:")
@@ -303,39 +316,57 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 
-    /// Spec 14.7 at the paper's price: roles 500 + 100; layer 1, four calls of 600 + 200; layer 2, four of 1,500 + 200.
+    const PAPERS: &str = "openai:gpt-3.5-turbo-0301@api.openai.com/v1";
+
+    /// Spec 14.7: roles 500 + 100; layer 1, four calls of 600 + 200; deeper layers, four of 1,500 + 200 each.
+    fn papers(layers: usize) -> Vec<Line> {
+        let first = |stage, tokens| line(PAPERS, Some(stage), Attempt::First, Served::Model, tokens);
+        let mut ledger = vec![first(Stage::Roles, Tokens::new(500, 100))];
+        for layer in 0..layers {
+            let prompt = if layer == 0 { 600 } else { 1500 };
+            ledger.extend((0..4).map(|neuron| Line {
+                neuron: Some(neuron),
+                ..first(Stage::Layer(layer), Tokens::new(prompt, 200))
+            }));
+        }
+        ledger
+    }
+
     #[test]
     fn a_run_of_the_papers_model_costs_what_the_spec_says_and_what_the_published_code_says() {
-        let model = "openai:gpt-3.5-turbo-0301@api.openai.com/v1";
-        let mut ledger = vec![line(
-            model,
-            Some(Stage::Roles),
-            Attempt::First,
-            Served::Model,
-            Tokens::new(500, 100),
-        )];
-        for (layer, prompt) in [(0, 600), (1, 1500)] {
-            for neuron in 0..4 {
-                let tokens = Tokens::new(prompt, 200);
-                ledger.push(Line {
-                    neuron: Some(neuron),
-                    ..line(model, Some(Stage::Layer(layer)), Attempt::First, Served::Model, tokens)
-                });
-            }
+        // Layers, what is paid, and what the published code reports: it loses roles and middle layers.
+        for (layers, paid, published) in [
+            (0, 0.0012, 0.0012),
+            (1, 0.0076, 0.0076),
+            (2, 0.0212, 0.0200),
+            (3, 0.0348, 0.0200),
+        ] {
+            let bill = Tariff::default().bill(&papers(layers), 60.0);
+            close(bill.usd, paid);
+            close(bill.usd_as_published, published);
+            assert_eq!(bill.machine, None, "time on somebody else's machine is in the price");
         }
-        let bill = Tariff::default().bill(&ledger, 60.0);
-        close(bill.usd, 0.0212);
-        close(bill.usd_as_published, 0.0200);
-        assert_eq!(bill.machine, None, "time on somebody else's machine is in the price");
-        let stages: Vec<(&str, f64)> = bill
-            .stages
-            .iter()
-            .map(|stage| (stage.stage.as_str(), stage.row.usd.unwrap()))
-            .collect();
-        assert_eq!(stages.len(), 3);
-        close(Some(stages[1].1), 0.0064);
+        let bill = Tariff::default().bill(&papers(2), 60.0);
+        let stages: Vec<&str> = bill.stages.iter().map(|stage| stage.stage.as_str()).collect();
+        assert_eq!(stages, ["roles", "layer1", "layer2"]);
+        for (stage, usd) in bill.stages.iter().zip([0.0012, 0.0064, 0.0136]) {
+            close(stage.row.usd, usd);
+        }
         close(bill.neurons[0].row.usd, 0.0016);
         assert_eq!(bill.neurons.len(), 8);
+    }
+
+    /// It knows no cache of its own: what the cache answered counts as billed, and so do repetitions.
+    #[test]
+    fn the_published_code_counts_reused_and_repeated_calls() {
+        let mut ledger = papers(2);
+        let more = |attempt, served| line(PAPERS, Some(Stage::Layer(1)), attempt, served, Tokens::new(1500, 200));
+        ledger.push(more(Attempt::First, Served::Cache));
+        close(Tariff::default().bill(&ledger, 0.0).usd, 0.0212);
+        close(Tariff::default().bill(&ledger, 0.0).usd_as_published, 0.0234);
+        ledger.push(more(Attempt::Retry, Served::Model));
+        close(Tariff::default().bill(&ledger, 0.0).usd, 0.0246);
+        close(Tariff::default().bill(&ledger, 0.0).usd_as_published, 0.0268);
     }
 
     #[test]

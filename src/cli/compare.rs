@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::backend::Backend;
 use super::eval::finish;
+use super::material::{DataFlags, Material};
 use super::money::{TariffFlags, amount};
-use super::session::{self, DataFlags, Material, Models, Terms, Wanted};
+use super::session::{self, Models, Terms, Wanted};
 use super::{Failure, failed, input, note, runtime, say, width};
 use widedeep::agreement::Share;
 use widedeep::cost::Tariff;

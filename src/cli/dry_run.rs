@@ -7,7 +7,8 @@ use std::sync::Arc;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::backend::Prepared;
-use super::session::{Material, Models};
+use super::material::Material;
+use super::session::Models;
 use super::{Failure, failed, say};
 use widedeep::chat::ChatModel;
 use widedeep::cost::{Tariff, is_local};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Prepared};
 use super::batch::BatchFlags;
+use super::material::DataFlags;
 use super::money::{BudgetFlags, TariffFlags};
-use super::session::{self, DataFlags, Models, Terms, Wanted, store_failure};
+use super::session::{self, Models, Terms, Wanted, store_failure};
 use super::{Failure, dry_run, failed, files, input, note, runtime, say, width};
 use widedeep::cost::Tariff;
 use widedeep::pair::Taxonomy;

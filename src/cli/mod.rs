@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod dry_run;
 mod eval;
+mod material;
 mod models;
 mod money;
 mod networks;

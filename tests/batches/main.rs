@@ -12,13 +12,12 @@ mod server;
 mod trouble;
 mod waves;
 
-#[path = "../support/scripted.rs"]
-#[allow(dead_code, reason = "other test files use the rest of it")]
-mod scripted;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -26,15 +25,16 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use widedeep::chat::openai::{Capabilities, Endpoint, Features, KeySource, Outage, Patience, Timeouts};
 use widedeep::chat::{ChatModel, OpenAiModel};
-use widedeep::network::{Network, shipped};
-use widedeep::pair::{Label, Pair, Selection, Taxonomy};
+use widedeep::network::Network;
+use widedeep::pair::{Pair, Taxonomy};
 use widedeep::prompt::Prompts;
 use widedeep::run::{
-    BatchSettings, Collector, DataSource, Desk, Event, Judge, JudgeError, Judged, Limits, Meter, RunConfig, Store,
-    Waiting, judge, judge_in_batches,
+    BatchSettings, Collector, Desk, Event, Judge, JudgeError, Judged, Limits, Meter, Store, Waiting, judge,
+    judge_in_batches,
 };
 
 use server::{Said, Server};
+use support::runs::network;
 
 static PROMPTS: LazyLock<Prompts> = LazyLock::new(Prompts::embedded);
 static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::embedded);
@@ -76,22 +76,7 @@ fn honest() -> Server {
 }
 
 fn pairs(n: usize) -> Vec<Pair> {
-    (0..n)
-        .map(|index| Pair {
-            index: 10 * index + 3,
-            id: None,
-            query: format!("What is {index}?"),
-            response1: format!("One says {}.", "this ".repeat(index % 3)),
-            response2: format!("Two says {}.", "that ".repeat(index % 2)),
-            label: Some(Label::Model1),
-            dataset: "webgpt".to_owned(),
-        })
-        .collect()
-}
-
-fn network(name: &str, overrides: &[&str]) -> Network {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Network::parse(shipped(name).unwrap(), name, &overrides).unwrap()
+    support::runs::pairs(n, &["webgpt"])
 }
 
 /// The recommended network, drawing its evidence so that seeds matter.
@@ -185,24 +170,11 @@ impl Run {
         let model = OpenAiModel::connect_watched(self.endpoint.clone(), meter.watch(&self.endpoint.name()));
         let model = model.await.unwrap();
         let identity = model.identity().clone();
-        let config = RunConfig {
-            widedeep: "0.1.0".to_owned(),
-            data: DataSource {
-                path: PathBuf::from("pairs.jsonl"),
-                format: "jsonl".to_owned(),
-                blake3: "00".to_owned(),
-                selection: Selection::default(),
-                skipped: 0,
-            },
-            judge: Judge::Network {
-                network: self.network.clone(),
-                model: identity.clone(),
-                named: self.beside.values().map(|model| model.identity().clone()).collect(),
-            },
-            seed: 7,
-            prompts: PROMPTS.digest(),
-            taxonomy: TAXONOMY.digest(),
-        };
+        let config = support::runs::config(Judge::Network {
+            network: self.network.clone(),
+            model: identity.clone(),
+            named: self.beside.values().map(|model| model.identity().clone()).collect(),
+        });
         let store = Arc::new(Store::start(self.path(), &config, &pairs(self.pairs))?);
         if let Some(limit) = &self.limit {
             meter.keep_within(limit.clone(), &store)?;

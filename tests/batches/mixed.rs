@@ -5,7 +5,7 @@ use std::sync::Arc;
 use widedeep::chat::ChatModel;
 use widedeep::network::Network;
 
-use super::scripted::{Scripted, judged};
+use super::support::scripted::{Scripted, judged};
 use super::{Run, honest, settings};
 
 const MIXED: &str = r#"

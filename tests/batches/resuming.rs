@@ -31,6 +31,19 @@ fn lose_replies(run: &Run) {
     assert!(store.execute("DELETE FROM calls", []).unwrap() > 0);
 }
 
+/// A process that is stopped when it reports on its batches for the first time.
+async fn stopped_at_the_first_report(run: &Run) {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let mut listen = move |event: &Event<'_>| {
+        if let Event::Batches(_) = event {
+            stopping.cancel();
+        }
+    };
+    let stopped = run.heard(Some(settings()), &stop, &mut listen).await;
+    assert!(matches!(stopped, Err(JudgeError::Interrupted)));
+}
+
 #[tokio::test]
 async fn who_does_not_wait_comes_back_until_all_is_done() {
     let server = honest();
@@ -55,15 +68,7 @@ async fn a_process_that_is_stopped_while_it_waits_leaves_its_batches_to_the_next
     let server = honest();
     server.ending(|_, _| Ending::After(3));
     let run = Run::new(&server, 5);
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    let mut listen = move |event: &Event<'_>| {
-        if let Event::Batches(_) = event {
-            stopping.cancel();
-        }
-    };
-    let stopped = run.heard(Some(settings()), &stop, &mut listen).await;
-    assert!(matches!(stopped, Err(JudgeError::Interrupted)));
+    stopped_at_the_first_report(&run).await;
     assert_eq!(run.store().open_batches().unwrap().len(), 1);
     goes_on(&run).await;
 }
@@ -72,16 +77,8 @@ async fn a_process_that_is_stopped_while_it_waits_leaves_its_batches_to_the_next
 async fn what_was_collected_is_read_from_the_files_by_the_next_process() {
     let server = honest();
     let run = Run::new(&server, 5);
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    // The first report is of a batch that has been collected.
-    let mut listen = move |event: &Event<'_>| {
-        if let Event::Batches(_) = event {
-            stopping.cancel();
-        }
-    };
-    let stopped = run.heard(Some(settings()), &stop, &mut listen).await;
-    assert!(matches!(stopped, Err(JudgeError::Interrupted)));
+    // It is of a batch that has been collected.
+    stopped_at_the_first_report(&run).await;
     assert!(run.store().open_batches().unwrap().is_empty());
     lose_replies(&run);
     goes_on(&run).await;

@@ -2,7 +2,6 @@
 //! do not.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -12,9 +11,10 @@ use widedeep::cost::Stage;
 use widedeep::network::aggregate::{Cell, Decision, aggregate};
 use widedeep::network::spec::{Sequential, Stop};
 use widedeep::network::{Evaluation, Network, Opinion, Stopped};
-use widedeep::pair::{Label, Order, Pair, Selection};
-use widedeep::run::{DataSource, Judge, Meter, Recorded, RunConfig, Store};
+use widedeep::pair::{Label, Order, Pair};
+use widedeep::run::{Judge, Meter, Recorded, Store};
 
+use super::support::runs::config;
 use super::support::scripted::{Kind, Scripted, judged, kind, order, roles, text, user};
 use super::{evaluate, evaluate_with, network, pair, shipped, too_long};
 
@@ -389,24 +389,11 @@ fn asked_anew(network: &Network, model: &Arc<Scripted>, store: &Arc<Store>) -> u
 }
 
 fn store(folder: &std::path::Path, network: &Network, model: &Scripted, pair: Pair) -> Arc<Store> {
-    let config = RunConfig {
-        widedeep: "0.1.0".to_owned(),
-        data: DataSource {
-            path: PathBuf::from("pairs.jsonl"),
-            format: "jsonl".to_owned(),
-            blake3: "00".to_owned(),
-            selection: Selection::default(),
-            skipped: 0,
-        },
-        judge: Judge::Network {
-            network: network.clone(),
-            model: model.identity().clone(),
-            named: Vec::new(),
-        },
-        seed: 7,
-        prompts: "p".to_owned(),
-        taxonomy: "t".to_owned(),
-    };
+    let config = config(Judge::Network {
+        network: network.clone(),
+        model: model.identity().clone(),
+        named: Vec::new(),
+    });
     Arc::new(Store::start(folder, &config, &[pair]).unwrap())
 }
 

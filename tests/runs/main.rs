@@ -11,17 +11,18 @@ mod store;
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use widedeep::chat::{ChatError, ChatModel};
-use widedeep::network::{Network, shipped};
-use widedeep::pair::{Label, Pair, Selection, Taxonomy};
+use widedeep::network::Network;
+use widedeep::pair::{Pair, Taxonomy};
 use widedeep::prompt::Prompts;
-use widedeep::run::{DataSource, Desk, Event, Judge, JudgeError, Judged, Limits, RunConfig, Store, judge};
+use widedeep::run::{Desk, Event, Judge, JudgeError, Judged, Limits, RunConfig, Store, judge};
 
+use support::runs::network;
 use support::scripted::{Kind, Scripted, judged, kind, roles, user};
 
 static PROMPTS: LazyLock<Prompts> = LazyLock::new(Prompts::embedded);
@@ -30,44 +31,15 @@ static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::embedded);
 const ONE_AT_A_TIME: Limits = Limits { concurrency: 1 };
 
 fn pairs(n: usize) -> Vec<Pair> {
-    (0..n)
-        .map(|index| Pair {
-            // Indices are places in the source, of which a selection leaves some out.
-            index: 10 * index + 3,
-            id: None,
-            query: format!("What is {index}?"),
-            response1: format!("One says {}.", "this ".repeat(index % 3)),
-            response2: format!("Two says {}.", "that ".repeat(index % 2)),
-            label: Some(Label::Model1),
-            dataset: ["webgpt", "summeval", "code-contests"][index % 3].to_owned(),
-        })
-        .collect()
-}
-
-fn network(name: &str, overrides: &[&str]) -> Network {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Network::parse(shipped(name).unwrap(), name, &overrides).unwrap()
+    support::runs::pairs(n, &["webgpt", "summeval", "code-contests"])
 }
 
 fn config(network: Network) -> RunConfig {
-    RunConfig {
-        widedeep: "0.1.0".to_owned(),
-        data: DataSource {
-            path: PathBuf::from("pairs.jsonl"),
-            format: "jsonl".to_owned(),
-            blake3: "00".to_owned(),
-            selection: Selection::default(),
-            skipped: 0,
-        },
-        judge: Judge::Network {
-            network,
-            model: scripted(u64::MAX).identity().clone(),
-            named: Vec::new(),
-        },
-        seed: 7,
-        prompts: PROMPTS.digest(),
-        taxonomy: TAXONOMY.digest(),
-    }
+    support::runs::config(Judge::Network {
+        network,
+        model: scripted(u64::MAX).identity().clone(),
+        named: Vec::new(),
+    })
 }
 
 /// The recommended network, drawing its evidence so that seeds matter.

@@ -264,3 +264,90 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use futures::FutureExt;
+    use futures::future::poll_immediate;
+    use pollster::block_on;
+
+    use super::*;
+
+    /// 30 dollars per million prompt tokens.
+    const GPT4: &str = "openai:gpt-4@api.openai.com/v1";
+
+    fn budget(usd: Option<f64>, calls: Option<u64>) -> Budget {
+        Budget {
+            limit: Limit {
+                usd,
+                calls,
+                tariff: Tariff::default(),
+            },
+            state: Mutex::default(),
+            settled: Notify::new(),
+            begun: Instant::now(),
+            machine: None,
+        }
+    }
+
+    /// Tokens that cost so many dollars.
+    fn worth(usd: u64) -> Tokens {
+        Tokens::new(usd * 1_000_000 / 30, 0)
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_the_holds_waits_until_they_are_settled() {
+        let budget = budget(Some(9.0), None);
+        let first = block_on(budget.hold(GPT4, 1, worth(6))).unwrap();
+        let mut second = std::pin::pin!(budget.hold(GPT4, 1, worth(6)));
+        assert!(
+            block_on(poll_immediate(&mut second)).is_none(),
+            "6 and 6 are more than 9"
+        );
+        // The first cost less than it could have.
+        budget.settle(first, GPT4, Some(worth(3)));
+        let second = block_on(second).unwrap();
+        budget.settle(second, GPT4, Some(worth(3)));
+        assert!(budget.left().unwrap() > 2.9);
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_what_is_spent_is_refused_at_once() {
+        let budget = budget(Some(9.0), None);
+        let first = block_on(budget.hold(GPT4, 1, worth(6))).unwrap();
+        let mut second = std::pin::pin!(budget.hold(GPT4, 1, worth(6)).fuse());
+        assert!(block_on(poll_immediate(&mut second)).is_none());
+        // Nobody knows what became of the first, so it counts as the most.
+        budget.settle(first, GPT4, None);
+        assert!(matches!(block_on(second), Err(OverBudget::Usd { .. })));
+        assert!(block_on(budget.hold(GPT4, 1, worth(2))).is_ok());
+    }
+
+    #[test]
+    fn calls_are_counted_when_they_are_held_and_groups_go_whole() {
+        let budget = budget(None, Some(3));
+        block_on(budget.hold(GPT4, 2, worth(1))).unwrap();
+        assert!(matches!(
+            block_on(budget.hold(GPT4, 2, worth(1))),
+            Err(OverBudget::Calls { limit: 3 })
+        ));
+        assert!(block_on(budget.hold(GPT4, 1, worth(1))).is_ok());
+        assert!(matches!(
+            block_on(budget.hold(GPT4, 1, worth(1))),
+            Err(OverBudget::Calls { .. })
+        ));
+    }
+
+    #[test]
+    fn a_price_that_nobody_knows_holds_nothing() {
+        let unknown = "openai:mine@llm.example.org/v1";
+        let refused = block_on(budget(Some(9.0), None).hold(unknown, 1, worth(1)));
+        assert!(matches!(refused, Err(OverBudget::NoPrice { .. })));
+        assert!(block_on(budget(None, Some(1)).hold(unknown, 1, worth(1))).is_ok());
+        assert!(
+            block_on(budget(Some(9.0), None).hold("smollm2-135m", 1, worth(1000))).is_ok(),
+            "paid by time"
+        );
+    }
+}

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 /// What the server does about a request, of which it sees the last message's text and how often that came before.
 pub enum Answer {
     Reply(String),
+    /// The same, charged as the most that the request can cost: a token for each byte of the prompt, and all that the reply may have.
+    Dear(String),
     Error(u16, &'static str),
 }
 
@@ -112,20 +114,30 @@ fn serve(
         let answer = plan(&text, before);
         let mut billed = billed.lock().unwrap();
         billed.requests += 1;
-        let (status, answer) = match answer {
-            Answer::Reply(reply) => {
-                let (prompt, completion) = (text.len() / 4, reply.len() / 4);
-                billed.prompt += prompt as u64;
-                billed.completion += completion as u64;
-                (
-                    200,
-                    json!({
-                        "choices": [{"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}],
-                        "usage": {"prompt_tokens": prompt, "completion_tokens": completion},
-                    }),
-                )
+        let most = || {
+            let bytes = |message: &Value| message["content"].as_str().map_or(0, str::len);
+            let prompt: usize = body["messages"].as_array().into_iter().flatten().map(bytes).sum();
+            let tokens = ["max_completion_tokens", "max_tokens"]
+                .iter()
+                .find_map(|name| body[*name].as_u64());
+            (prompt as u64, tokens.unwrap_or(0) * body["n"].as_u64().unwrap_or(1))
+        };
+        let replied = match answer {
+            Answer::Reply(reply) => Ok(((text.len() as u64 / 4, reply.len() as u64 / 4), reply)),
+            Answer::Dear(reply) => Ok((most(), reply)),
+            Answer::Error(status, message) => Err((status, json!({"error": {"message": message}}))),
+        };
+        let (status, answer) = match replied {
+            Ok(((prompt, completion), reply)) => {
+                billed.prompt += prompt;
+                billed.completion += completion;
+                let answer = json!({
+                    "choices": [{"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}],
+                    "usage": {"prompt_tokens": prompt, "completion_tokens": completion},
+                });
+                (200, answer)
             }
-            Answer::Error(status, message) => (status, json!({"error": {"message": message}})),
+            Err(error) => error,
         };
         drop(billed);
         let answer = answer.to_string();

@@ -94,6 +94,38 @@ fn a_budget_is_never_passed_whatever_fails_and_a_larger_one_goes_on_to_the_same_
     assert!(stopped >= 2, "{stopped} budgets were too small");
 }
 
+/// Where every request costs nearly as much as it can, only the holds of those under way keep many at a time within the budget.
+#[test]
+fn a_budget_is_not_passed_by_requests_that_are_under_way_together() {
+    let folder = Folder::new();
+    let server = Loopback::start(Duration::from_millis(20), |text, _| match judge(text) {
+        Answer::Reply(reply) => Answer::Dear(reply),
+        other => other,
+    });
+    folder.write("pairs.jsonl", pairs(16));
+    priced(&folder, &server);
+    let eval = |run: &str, budget: f64| {
+        let before = usd(server.billed());
+        let output = folder.output(&format!(
+            "eval pairs.jsonl --network single --set reply.max_tokens=500 --prices prices.toml --concurrency 8 --out {run} {} --budget-usd {budget}",
+            server.flags()
+        ));
+        (output, usd(server.billed()) - before)
+    };
+    let (output, whole) = eval("whole", 1000.0);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for share in [0.2, 0.4, 0.6, 0.8] {
+        let budget = whole * share;
+        let (output, spent) = eval(&format!("run{share}"), budget);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(spent <= budget, "{spent} of {budget}");
+        assert!(
+            spent > budget - whole / 8.0,
+            "{spent} of {budget}: most of it can be used"
+        );
+    }
+}
+
 #[test]
 fn no_more_calls_are_made_than_allowed() {
     let (folder, server) = (Folder::new(), faulty());

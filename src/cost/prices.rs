@@ -265,7 +265,10 @@ mod tests {
             prices.of("openai:gpt-4o@127.0.0.1:8080/v1").unwrap().source,
             "electricity"
         );
-        assert!(prices.of("openai:gpt-4o@10.0.0.5/v1").is_some(), "an entry without a host is for any");
+        assert!(
+            prices.of("openai:gpt-4o@10.0.0.5/v1").is_some(),
+            "an entry without a host is for any"
+        );
         assert!(prices.of("openai:gpt-4o@127.0.0.1:9/v1").is_none(), "but this machine");
         assert_eq!(prices.entries().len(), Prices::embedded().entries().len() + 1);
     }

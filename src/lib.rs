@@ -34,6 +34,7 @@
 //! | [`cost`] | tokens and prices per stage |
 //! | [`report`] | figures and files of a stored run |
 //! | [`fetch`] | models and benchmarks: registry, download, verification |
+//! | [`inside`] | analyses of the model itself, from its activations and weights |
 //!
 //! Dependencies point downwards only: `run` and `report` use `network`, `cost` and `agreement`; these use `prompt`, `pair` and `chat`; `chat` uses
 //! `llama`, which knows nothing of judging.
@@ -42,6 +43,7 @@ pub mod agreement;
 pub mod chat;
 pub mod cost;
 pub mod fetch;
+pub mod inside;
 pub mod llama;
 pub mod network;
 pub mod pair;

@@ -17,6 +17,15 @@ impl CellLedger {
         self.holders.len() - self.free.len()
     }
 
+    /// How many cells these sequences hold, each counted once.
+    pub(super) fn distinct<'a>(&self, sequences: impl Iterator<Item = &'a [u32]>) -> usize {
+        let mut seen = vec![false; self.holders.len()];
+        sequences
+            .flatten()
+            .filter(|&&cell| !std::mem::replace(&mut seen[cell as usize], true))
+            .count()
+    }
+
     /// Appends `n` fresh cells to a sequence.
     pub(super) fn grow(&mut self, sequence: &mut Vec<u32>, n: usize) {
         for _ in 0..n {
@@ -62,6 +71,8 @@ mod tests {
         let mut b = ledger.share(&a, 6);
         ledger.grow(&mut b, 3);
         assert_eq!(ledger.used(), 13);
+        assert_eq!(ledger.distinct([&a[..], &b[..]].into_iter()), 13);
+        assert_eq!(ledger.distinct([&b[..]].into_iter()), 9);
         ledger.truncate(&mut a, 0);
         assert_eq!(ledger.used(), 9, "the six shared cells live on in b");
         ledger.truncate(&mut b, 2);

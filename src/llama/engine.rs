@@ -32,10 +32,21 @@ pub struct EngineConfig {
     pub batch: usize,
     /// Number format of the cache.
     pub kv: KvType,
+    /// Whether prompts take over what they have in common.
+    pub sharing: Sharing,
     /// Bytes that the engine may need, instead of what is available.
     pub memory_limit: Option<u64>,
     /// Folder in which the fastest numbers of threads are remembered; without one they are not looked for.
     pub calibrations: Option<PathBuf>,
+}
+
+/// Whether prompts take over what they have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// A prefix is evaluated once; models whose cache cannot be cut (recurrent ones) evaluate every prompt for itself all the same.
+    Prefixes,
+    /// Every prompt is evaluated for itself, for comparison.
+    Nothing,
 }
 
 impl Default for EngineConfig {
@@ -46,6 +57,7 @@ impl Default for EngineConfig {
             threads: Threads::Auto,
             batch: 512,
             kv: KvType::F16,
+            sharing: Sharing::Prefixes,
             memory_limit: None,
             calibrations: None,
         }

@@ -10,11 +10,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::oneshot;
 
-use super::cells::CellLedger;
 use super::context::{Batch, Context, Reads};
 use super::crew::{Alone, Crew};
-use super::engine::{Counters, EngineConfig, EngineError};
-use super::script::shared_prefix;
+use super::engine::{Counters, EngineConfig, EngineError, Sharing};
+use super::kv::{Keeping, Kv};
 use super::sequence::{Completion, Job, Need, Sequence};
 use super::{Model, Token};
 
@@ -23,30 +22,17 @@ const WORTH_WAITING: usize = 16;
 
 pub(super) type Answer = oneshot::Sender<Result<Completion, EngineError>>;
 
-/// The prompt of a finished job, kept for its prefix.
-struct Resident {
-    id: i32,
-    scope: u64,
-    tokens: Vec<Token>,
-    cells: Vec<u32>,
-}
-
 pub(super) struct Scheduler<'m> {
     model: &'m Model,
-    context: Context<'m>,
+    kv: Kv<'m>,
     crew: Crew,
     batch: Batch,
     batch_size: usize,
-    capacity: usize,
     max_active: usize,
     waiting: VecDeque<(Job, Answer)>,
     active: Vec<(Sequence, Answer)>,
-    /// Least recently used first.
-    residents: Vec<Resident>,
-    free_ids: Vec<i32>,
     /// The sequence whose token keeps another company, where batches of one are padded.
     padding: Option<i32>,
-    ledger: CellLedger,
     counters: std::sync::Arc<Counters>,
 }
 
@@ -71,26 +57,23 @@ impl<'m> Scheduler<'m> {
         counters: std::sync::Arc<Counters>,
     ) -> Self {
         let batch_size = context.batch_size();
-        let mut free_ids: Vec<i32> = (0..i32::try_from(config.sequences()).unwrap_or(256)).rev().collect();
-        let padding = match crew.alone() {
-            Alone::OneThread => None,
-            // The engine asked for one cell more than jobs may need.
-            Alone::Padded => free_ids.pop(),
+        let keeping = match config.sharing {
+            Sharing::Prefixes if model.can_share_prefixes() => Keeping::Prefixes,
+            Sharing::Prefixes | Sharing::Nothing => Keeping::Nothing,
         };
+        // The engine asked for one cell more than jobs may need.
+        let padded = crew.alone() == Alone::Padded;
+        let mut kv = Kv::new(context, config.sequences(), usize::from(padded), keeping);
         Self {
             model,
             batch: Batch::new(batch_size),
             batch_size,
-            capacity: context.cells() - usize::from(padding.is_some()),
-            context,
+            padding: if padded { kv.take_id(None) } else { None },
+            kv,
             crew,
             max_active: config.parallel,
             waiting: VecDeque::new(),
             active: Vec::new(),
-            residents: Vec::new(),
-            free_ids,
-            padding,
-            ledger: CellLedger::default(),
             counters,
         }
     }
@@ -135,24 +118,23 @@ impl<'m> Scheduler<'m> {
         if let Some(id) = alone {
             self.batch.push(self.model.filler(), 0, id, Reads::Nothing);
         }
-        let threads = self.crew.decode(&mut self.context, &self.batch)?;
+        let threads = self.kv.decode(&mut self.crew, &self.batch)?;
         self.counters.threads.store(threads, Relaxed);
         if let Some(id) = alone {
-            self.context.remove(id, 0);
+            self.kv.wipe(id);
         }
         Ok(())
     }
 
     /// Gives a sequence the logits of its row and puts the cache in the state that it then needs.
     fn read_row(&mut self, row: &Row) -> Need {
-        let logits = self.context.logits(row.output);
+        let logits = self.kv.logits(row.output);
         let (sequence, _) = &mut self.active[row.sequence];
         match row.lane {
             Lane::Scratch => {
                 let need = sequence.explored(logits);
                 if let Some(scratch) = sequence.scratch.take() {
-                    self.context.remove(scratch, 0);
-                    self.free_ids.push(scratch);
+                    self.kv.release(scratch, Vec::new());
                 }
                 need
             }
@@ -160,14 +142,7 @@ impl<'m> Scheduler<'m> {
                 let mut cut = None;
                 let need = sequence.advance(self.model, logits, &mut cut);
                 if let Some(len) = cut {
-                    // Recurrent state cannot be shortened: such a sequence is evaluated again from its start.
-                    let len = if self.context.remove(sequence.id, len) {
-                        len
-                    } else {
-                        self.context.remove(sequence.id, 0);
-                        0
-                    };
-                    self.ledger.truncate(&mut sequence.cells, len);
+                    self.kv.shorten(sequence, len);
                 }
                 need
             }
@@ -212,7 +187,7 @@ impl<'m> Scheduler<'m> {
                     lane: Lane::Main,
                 });
             }
-            self.ledger.grow(&mut sequence.cells, n);
+            self.kv.grow(sequence, n);
             room -= n;
             self.counters.prompt_evaluated.fetch_add(in_prompt as u64, Relaxed);
             self.counters.completion.fetch_add((n - in_prompt) as u64, Relaxed);
@@ -228,9 +203,10 @@ impl<'m> Scheduler<'m> {
         if path.len() > room {
             return 0;
         }
-        let Some(scratch) = self.take_id() else { return 0 };
         let (sequence, _) = &mut self.active[i];
-        self.context.copy(sequence.id, scratch, None);
+        let Some(scratch) = self.kv.scratch(sequence.id) else {
+            return 0;
+        };
         sequence.scratch = Some(scratch);
         let from = sequence.cells.len();
         for (offset, token) in path.iter().enumerate() {
@@ -248,164 +224,40 @@ impl<'m> Scheduler<'m> {
     fn admit(&mut self) {
         if let Some((first, _)) = self.waiting.front() {
             // The first in line names the scope at work: what the cache holds for other scopes will not be asked for again.
-            let keep = first.scope;
-            let active: Vec<u64> = self.active.iter().map(|(sequence, _)| sequence.scope).collect();
-            self.evict(|resident| resident.scope != keep && !active.contains(&resident.scope));
+            let mut scopes = vec![first.scope];
+            scopes.extend(self.active.iter().map(|(sequence, _)| sequence.scope));
+            self.kv.keep_scopes(&scopes);
         }
         let mut i = 0;
         while i < self.waiting.len() && self.active.len() < self.max_active {
-            let donor = match self.donor(&self.waiting[i].0) {
-                Donor::Filling => {
-                    i += 1;
-                    continue;
-                }
-                Donor::Ready(donor) => donor,
-            };
-            let shared = donor.as_ref().map_or(0, |donor| donor.shared);
-            let job = &self.waiting[i].0;
-            let need = job.prompt.len() + job.script.max_tokens() - shared;
-            if !self.make_room(need, donor.as_ref()) {
-                // First come, first served: a later, smaller job must not keep a large one out for ever.
-                return;
+            let active: Vec<&Sequence> = self.active.iter().map(|(sequence, _)| sequence).collect();
+            let (job, _) = &self.waiting[i];
+            // The last prompt token is always evaluated: its logits start the reply.
+            let usable = &job.prompt[..job.prompt.len() - 1];
+            let found = self.kv.longest(usable, &active);
+            if found.promised > found.ready.map_or(0, |(length, _)| length) + WORTH_WAITING {
+                i += 1;
+                continue;
             }
-            let Some(id) = self.take_id_except(donor.as_ref().map(|donor| donor.id)) else {
+            let most = job.prompt.len() + job.script.max_tokens();
+            let Some((id, cells)) = self.kv.admit(&job.prompt, most, found.ready, &active) else {
+                // First come, first served: a later, smaller job must not keep a large one out for ever.
                 return;
             };
             let Some((job, answer)) = self.waiting.remove(i) else {
                 return;
             };
-            let cells = donor.map_or_else(Vec::new, |donor| {
-                self.context.copy(donor.id, id, Some(donor.shared));
-                self.share_cells(&donor)
-            });
             self.counters.prompt.fetch_add(job.prompt.len() as u64, Relaxed);
             self.counters.prompt_shared.fetch_add(cells.len() as u64, Relaxed);
             self.active.push((Sequence::new(id, job, cells), answer));
         }
     }
 
-    /// The sequence whose cache begins most like the job's prompt.
-    fn donor(&self, job: &Job) -> Donor {
-        if !self.model.can_share_prefixes() {
-            return Donor::Ready(None);
-        }
-        // The last prompt token is always evaluated: its logits start the reply.
-        let usable = job.prompt.len().saturating_sub(1);
-        let mut best = Source { id: -1, shared: 0 };
-        let mut promised = 0;
-        for (sequence, _) in &self.active {
-            let common = shared_prefix(&job.prompt, &sequence.tokens).min(usable);
-            let ready = common.min(sequence.cells.len());
-            if ready > best.shared {
-                best = Source {
-                    id: sequence.id,
-                    shared: ready,
-                };
-            }
-            promised = promised.max(common);
-        }
-        for resident in &self.residents {
-            let common = shared_prefix(&job.prompt, &resident.tokens).min(usable);
-            if common > best.shared {
-                best = Source {
-                    id: resident.id,
-                    shared: common,
-                };
-            }
-        }
-        if promised > best.shared + WORTH_WAITING {
-            Donor::Filling
-        } else {
-            Donor::Ready((best.shared > 0).then_some(best))
-        }
-    }
-
-    fn share_cells(&mut self, donor: &Source) -> Vec<u32> {
-        if let Some((sequence, _)) = self.active.iter().find(|(sequence, _)| sequence.id == donor.id) {
-            return self.ledger.share(&sequence.cells, donor.shared);
-        }
-        let Some(at) = self.residents.iter().position(|resident| resident.id == donor.id) else {
-            return Vec::new();
-        };
-        let resident = self.residents.remove(at);
-        let cells = self.ledger.share(&resident.cells, donor.shared);
-        self.residents.push(resident);
-        cells
-    }
-
-    /// Evicts residents until `need` more cells are sure to be free; false if that takes the end of an active job.
-    fn make_room(&mut self, need: usize, donor: Option<&Source>) -> bool {
-        let reserved: usize = self.active.iter().map(|(sequence, _)| sequence.reserve()).sum();
-        while self.ledger.used() + reserved + need > self.capacity {
-            let other = |resident: &Resident| donor.is_none_or(|donor| donor.id != resident.id);
-            if let Some(at) = self.residents.iter().position(other) {
-                let resident = self.residents.remove(at);
-                self.release(resident.id, resident.cells);
-                continue;
-            }
-            // No job will free anything: only what the donor holds beyond the shared prefix can be in the way.
-            if let (Some(donor), true) = (donor, self.active.is_empty()) {
-                self.shorten(donor);
-            }
-            return self.ledger.used() + reserved + need <= self.capacity;
-        }
-        true
-    }
-
-    /// Takes from a resident what goes beyond the shared prefix.
-    fn shorten(&mut self, donor: &Source) {
-        if let Some(resident) = self.residents.iter_mut().find(|resident| resident.id == donor.id) {
-            self.context.remove(resident.id, donor.shared);
-            self.ledger.truncate(&mut resident.cells, donor.shared);
-            resident.tokens.truncate(donor.shared);
-        }
-    }
-
-    fn take_id(&mut self) -> Option<i32> {
-        self.take_id_except(None)
-    }
-
-    fn take_id_except(&mut self, donor: Option<i32>) -> Option<i32> {
-        if self.free_ids.is_empty() {
-            let at = self.residents.iter().position(|resident| Some(resident.id) != donor)?;
-            let resident = self.residents.remove(at);
-            self.release(resident.id, resident.cells);
-        }
-        self.free_ids.pop()
-    }
-
     fn finish(&mut self, mut sequence: Sequence, answer: Answer) {
         // The caller may have gone; then nobody wants the reply.
         let _ = answer.send(Ok(sequence.complete()));
-        if self.model.can_share_prefixes() && sequence.cells.len() >= sequence.prompt_len {
-            self.context.remove(sequence.id, sequence.prompt_len);
-            self.ledger.truncate(&mut sequence.cells, sequence.prompt_len);
-            sequence.tokens.truncate(sequence.prompt_len);
-            self.residents.push(Resident {
-                id: sequence.id,
-                scope: sequence.scope,
-                tokens: sequence.tokens,
-                cells: sequence.cells,
-            });
-        } else {
-            self.release(sequence.id, sequence.cells);
-        }
-    }
-
-    fn release(&mut self, id: i32, mut cells: Vec<u32>) {
-        self.context.remove(id, 0);
-        self.ledger.truncate(&mut cells, 0);
-        self.free_ids.push(id);
-    }
-
-    fn evict(&mut self, stale: impl Fn(&Resident) -> bool) {
-        let (old, kept) = std::mem::take(&mut self.residents)
-            .into_iter()
-            .partition(|resident| stale(resident));
-        self.residents = kept;
-        for resident in old as Vec<Resident> {
-            self.release(resident.id, resident.cells);
-        }
+        let active: Vec<&Sequence> = self.active.iter().map(|(sequence, _)| sequence).collect();
+        self.kv.finish(sequence, &active);
     }
 
     /// Frees what nobody waits for any more.
@@ -414,7 +266,7 @@ impl<'m> Scheduler<'m> {
         for i in (0..self.active.len()).rev() {
             if self.active[i].1.is_closed() {
                 let (sequence, _) = self.active.remove(i);
-                self.release(sequence.id, sequence.cells);
+                self.kv.release(sequence.id, sequence.cells);
             }
         }
     }
@@ -425,23 +277,10 @@ impl<'m> Scheduler<'m> {
                 reason: reason.to_owned(),
             }));
             if let Some(scratch) = sequence.scratch {
-                self.release(scratch, Vec::new());
+                self.kv.release(scratch, Vec::new());
             }
-            self.release(sequence.id, sequence.cells);
+            self.kv.release(sequence.id, sequence.cells);
         }
-        self.evict(|_| true);
+        self.kv.keep_scopes(&[]);
     }
-}
-
-/// A sequence to take a prefix from.
-struct Source {
-    id: i32,
-    shared: usize,
-}
-
-enum Donor {
-    /// Take this prefix, or none.
-    Ready(Option<Source>),
-    /// A longer one is being evaluated: wait.
-    Filling,
 }

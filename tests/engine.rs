@@ -5,11 +5,13 @@ use std::io::Write;
 use std::sync::Arc;
 
 use widedeep::llama::{
-    Completion, Engine, EngineConfig, EngineError, KvType, Model, ModelError, RoomSource, Sampling, Speaker, Step,
-    Stopped, Threads, Turn,
+    Completion, Engine, EngineConfig, EngineError, KvType, Model, ModelError, RoomSource, Sampling, Step, Stopped,
+    Threads,
 };
 
 mod support;
+
+use support::engine::{ask, generate, scores, story};
 
 fn model() -> Arc<Model> {
     Model::load(&support::default_model(), 0).unwrap()
@@ -25,37 +27,6 @@ fn engine(parallel: usize) -> Engine {
         },
     )
     .unwrap()
-}
-
-fn ask(text: &str) -> Vec<Turn> {
-    vec![
-        Turn {
-            speaker: Speaker::System,
-            content: "You answer briefly.".into(),
-        },
-        Turn {
-            speaker: Speaker::User,
-            content: text.into(),
-        },
-    ]
-}
-
-fn generate(max_tokens: usize, stop: &[&str]) -> Step {
-    Step::Generate {
-        max_tokens,
-        stop: stop.iter().map(|&s| s.to_owned()).collect(),
-    }
-}
-
-fn scores() -> Step {
-    Step::Choose((1..=10).map(|i| i.to_string()).collect())
-}
-
-/// Long enough that sharing it matters, different for every `n`.
-fn story(n: usize) -> String {
-    (0..40).fold(String::new(), |text, i| {
-        format!("{text}Line {i} of story {n} tells what the fox did on day {i}. ")
-    })
 }
 
 #[tokio::test]

@@ -159,21 +159,14 @@ impl<'m> Scheduler<'m> {
                 room -= self.feed_fork(i, room, &mut rows);
             }
         }
-        // Writing sequences (few pending tokens) before prompts; among equals the earlier job first.
-        let mut order: Vec<usize> = (0..self.active.len())
-            .filter(|&i| self.active[i].0.open_fork().is_none())
-            .collect();
-        order.sort_by_key(|&i| {
-            let sequence = &self.active[i].0;
-            sequence.cells.len() < sequence.prompt_len
-        });
-        for i in order {
-            if room == 0 {
-                break;
+        for (i, most) in self.turns(room) {
+            let most = most.min(room);
+            if most == 0 {
+                continue;
             }
             let (sequence, _) = &mut self.active[i];
             let from = sequence.cells.len();
-            let n = sequence.pending().len().min(room);
+            let n = sequence.pending().len().min(most);
             let to_end = n == sequence.pending().len();
             let in_prompt = sequence.prompt_len.saturating_sub(from).min(n);
             for (offset, token) in sequence.tokens[from..from + n].iter().enumerate() {
@@ -193,6 +186,31 @@ impl<'m> Scheduler<'m> {
             self.counters.completion.fetch_add((n - in_prompt) as u64, Relaxed);
         }
         rows
+    }
+
+    /// Who feeds next, and how many tokens at most: those that write, with their few tokens, then prompts. The oldest prompt is sure of half the room, so
+    /// that it is read to its end; the rest goes to the prompts that are soonest done, so that none waits behind a long one.
+    fn turns(&self, room: usize) -> Vec<(usize, usize)> {
+        let feeding = self
+            .active
+            .iter()
+            .enumerate()
+            .filter(|(_, (sequence, _))| sequence.open_fork().is_none());
+        let (writing, reading): (Vec<_>, Vec<_>) =
+            feeding.partition(|(_, (sequence, _))| sequence.cells.len() >= sequence.prompt_len);
+        let mut turns: Vec<_> = writing.into_iter().map(|(i, _)| (i, room)).collect();
+        let mut reading: Vec<_> = reading
+            .into_iter()
+            .map(|(i, (sequence, _))| (i, sequence.pending().len()))
+            .collect();
+        if let Some(&(oldest, pending)) = reading.first() {
+            let others: usize = reading[1..].iter().map(|(_, pending)| pending).sum();
+            turns.push((oldest, pending.min((room / 2).max(room.saturating_sub(others)))));
+            reading.remove(0);
+        }
+        reading.sort_by_key(|&(_, pending)| pending);
+        turns.extend(reading.into_iter().map(|(i, _)| (i, room)));
+        turns
     }
 
     /// Puts a choice's open fork on a scratch copy of its sequence; returns the tokens used, none if it must wait.

@@ -1,6 +1,7 @@
 //! What several test files need: where the model and the shared data are, a model that answers as a test says, and runs.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod gguf;
 pub mod runs;
 pub mod scripted;
 

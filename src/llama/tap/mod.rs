@@ -125,6 +125,11 @@ impl<'m> Tap<'m> {
         Ok(tap)
     }
 
+    /// The model that is read with.
+    pub fn model(&self) -> &'m Model {
+        self.model
+    }
+
     /// The shape of the layers that are read.
     pub fn ffn(&self) -> &Ffn {
         &self.layout.ffn

@@ -7,7 +7,7 @@ struct Matrix {
     context: *mut sys::ggml_context,
     backend: sys::ggml_backend_t,
     buffer: sys::ggml_backend_buffer_t,
-    matrix: NonNull<sys::ggml_tensor>,
+    original: NonNull<sys::ggml_tensor>,
     transposed: NonNull<sys::ggml_tensor>,
 }
 
@@ -31,15 +31,20 @@ impl Matrix {
                 context,
                 backend,
                 buffer,
-                matrix: NonNull::new_unchecked(matrix),
+                original: NonNull::new_unchecked(matrix),
                 transposed: NonNull::new_unchecked(transposed),
             }
         }
     }
 
-    fn node(&self, tensor: NonNull<sys::ggml_tensor>) -> Node<'_> {
+    fn original(&self) -> Node<'_> {
         // SAFETY: alive as long as `self`, and changed through nodes alone.
-        unsafe { Node::new(tensor) }
+        unsafe { Node::new(self.original) }
+    }
+
+    fn transposed(&self) -> Node<'_> {
+        // SAFETY: as above.
+        unsafe { Node::new(self.transposed) }
     }
 }
 
@@ -57,7 +62,7 @@ impl Drop for Matrix {
 #[test]
 fn a_transposed_view_is_read_in_its_own_order() {
     let matrix = Matrix::new();
-    let node = matrix.node(matrix.transposed);
+    let node = matrix.transposed();
     assert_eq!(node.shape(), (3, 2));
     assert_eq!(read(node), [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
     assert!(node.scale(&[(0, 2.0)], &mut Vec::new()).is_err());
@@ -66,7 +71,7 @@ fn a_transposed_view_is_read_in_its_own_order() {
 #[test]
 fn scaling_changes_one_number_of_every_row() {
     let matrix = Matrix::new();
-    let node = matrix.node(matrix.matrix);
+    let node = matrix.original();
     assert_eq!(node.scale(&[(1, -2.0)], &mut Vec::new()), Ok(()));
     assert_eq!(read(node), [0.0, -2.0, 2.0, -6.0, 4.0, -10.0]);
 }

@@ -7,6 +7,7 @@
     reason = "the safe crate can neither change a context's threads nor attach a thread pool"
 )]
 
+use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -42,6 +43,33 @@ pub(super) struct Context<'m> {
 impl<'m> Context<'m> {
     /// llama.cpp's complaint is the error.
     pub(super) fn new(model: &'m Model, shape: &Shape) -> Result<Self, String> {
+        // No more logits are read from one batch than there are sequences; the default reserves them for every token.
+        Self::with(model, shape, |params| params.n_outputs_max = wide(shape.sequences))
+    }
+
+    /// A context whose every operation passes by `callback`, with logits for every token of a batch.
+    ///
+    /// # Safety
+    ///
+    /// The callback does not unwind, and may be called with `user` on the thread that decodes, until the context is dropped.
+    pub(super) unsafe fn watched(
+        model: &'m Model,
+        shape: &Shape,
+        callback: sys::ggml_backend_sched_eval_callback,
+        user: *mut c_void,
+    ) -> Result<Self, String> {
+        Self::with(model, shape, |params| {
+            params.n_outputs_max = wide(shape.batch);
+            params.cb_eval = callback;
+            params.cb_eval_user_data = user;
+        })
+    }
+
+    fn with(
+        model: &'m Model,
+        shape: &Shape,
+        adapt: impl FnOnce(&mut sys::llama_context_params),
+    ) -> Result<Self, String> {
         const { assert!(size_of::<LlamaModel>() == size_of::<NonNull<sys::llama_model>>()) };
         log::forget();
         // SAFETY: `LlamaModel` is `#[repr(transparent)]` over a non-null pointer to the model, which outlives this context.
@@ -52,8 +80,6 @@ impl<'m> Context<'m> {
         params.n_batch = wide(shape.batch);
         params.n_ubatch = wide(shape.batch);
         params.n_seq_max = wide(shape.sequences);
-        // No more logits are read from one batch than there are sequences; the default reserves them for every token.
-        params.n_outputs_max = wide(shape.sequences);
         params.kv_unified = true;
         // Sliding-window models keep their whole history, so that prefixes can be shared at any length.
         params.swa_full = true;
@@ -65,8 +91,10 @@ impl<'m> Context<'m> {
             // Quantised values are only read by flash attention: fail here rather than fall back.
             params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
         }
-        // SAFETY: the model is alive, the parameters are llama.cpp's defaults with numbers changed and no callbacks. Making a context may write
-        // to the model's trained context; engines are started one after the other by their callers' loading.
+        adapt(&mut params);
+        // SAFETY: the model is alive, the parameters are llama.cpp's defaults with numbers changed, and whoever called `watched` answers for
+        // the callback. Making a context may write to the model's trained context; engines are started one after the other by their
+        // callers' loading.
         let raw = unsafe { sys::llama_init_from_model(raw_model.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(log::complaints)?;
         // SAFETY: plain values in and out; `poll` 0 lets threads sleep between batches at once.

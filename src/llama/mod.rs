@@ -19,6 +19,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! To look inside the model rather than to use it, [`Tap`] reads the activations of its feed-forward layers while it reads a text, and
+//! [`Weights`] the numbers in its file.
 
 mod calibrate;
 mod cells;
@@ -36,8 +39,10 @@ mod room;
 mod schedule;
 mod script;
 mod sequence;
+mod tap;
 mod template;
 mod threads;
+mod weights;
 
 pub use choice::Chosen;
 pub use engine::{Engine, EngineConfig, EngineError, EngineStats, Sharing};
@@ -46,8 +51,13 @@ pub use model::{Model, ModelError};
 pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};
+pub use tap::{
+    Block, Capture, Cett, Counts, Edit, Maxima, NextToken, NextTokens, Perplexity, Predicted, Reads, Reducer, Region,
+    Source, Sums, Tap, TapConfig, TapError, Unit,
+};
 pub use template::{ChatTemplate, Speaker, TemplateError, Turn};
 pub use threads::Threads;
+pub use weights::{DownNorms, Ffn, Gate, Tensor, Value, Weights, WeightsError};
 
 /// A token of a model's vocabulary.
 pub(crate) type Token = llama_cpp_2::token::LlamaToken;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod engine;
+pub mod gguf;
 pub mod runs;
 pub mod scripted;
 pub mod tiny;

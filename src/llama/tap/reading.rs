@@ -1,0 +1,252 @@
+//! Collecting blocks from the operations of one chunk, and scaling units on the way.
+
+use std::ops::Range;
+
+use super::edit::Plan;
+use super::layout::Layout;
+use super::node::Node;
+use super::place::{Part, Place};
+use super::watch::Watcher;
+use super::{Block, Reads, Reducer, TapError};
+use crate::llama::weights::Gate;
+
+/// Memory that is used again for every layer.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    z: Vec<f32>,
+    h: Vec<f32>,
+    product: Vec<f32>,
+    /// Kept from their products until the layer's block is complete: ggml uses their memory for something else by then.
+    gate: Vec<f32>,
+    up: Vec<f32>,
+}
+
+pub(super) struct Reading<'a> {
+    layout: &'a Layout,
+    plan: &'a Plan,
+    reads: Reads,
+    /// Positions of the chunk's tokens.
+    tokens: Range<usize>,
+    /// First position that is handed over.
+    from: usize,
+    scratch: &'a mut Scratch,
+    reducer: &'a mut dyn Reducer,
+    /// Per layer: how often each part and the producer of z was seen.
+    seen: Vec<Seen>,
+    failure: Option<TapError>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    down: usize,
+    gate: usize,
+    up: usize,
+    scaled: usize,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        layout: &'a Layout,
+        plan: &'a Plan,
+        reads: Reads,
+        tokens: Range<usize>,
+        from: usize,
+        scratch: &'a mut Scratch,
+        reducer: &'a mut dyn Reducer,
+    ) -> Self {
+        Self {
+            layout,
+            plan,
+            reads,
+            tokens,
+            from,
+            scratch,
+            reducer,
+            seen: vec![Seen::default(); layout.ffn.layers],
+            failure: None,
+        }
+    }
+
+    /// Whether everything was there, once.
+    pub(super) fn finish(self) -> Result<(), TapError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        for (layer, seen) in self.seen.iter().enumerate() {
+            let expected = [
+                (Part::Down, seen.down, self.wants_part(Part::Down)),
+                (Part::Gate, seen.gate, self.wants_part(Part::Gate)),
+                (Part::Up, seen.up, self.wants_part(Part::Up)),
+            ];
+            for (part, times, wanted) in expected {
+                if wanted && times != 1 {
+                    return Err(TapError::Passes {
+                        tensor: part.tensor(layer, "weight"),
+                        times,
+                    });
+                }
+            }
+        }
+        for layer in self.plan.layers() {
+            let times = self.seen[layer].scaled;
+            if times != 1 {
+                return Err(TapError::Producer {
+                    layer,
+                    problem: format!("the operation that makes z ran {times} times"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn wants_part(&self, part: Part) -> bool {
+        let gate = self.reads.contains(Reads::GATE);
+        match part {
+            Part::Down => self.reads.contains(Reads::Z),
+            Part::Gate => gate && self.layout.ffn.gate == Gate::Separate,
+            Part::Up => self.reads.contains(Reads::UP) || gate && self.layout.ffn.gate == Gate::Fused,
+        }
+    }
+
+    /// The chunk's rows that are handed over: those left out come first.
+    fn skipped(&self) -> usize {
+        self.from.saturating_sub(self.tokens.start).min(self.tokens.len())
+    }
+
+    fn rows(&self, node: Node<'_>, columns: usize) -> Result<(), String> {
+        let (found, rows) = node.shape();
+        if found == columns && rows == self.tokens.len() {
+            return Ok(());
+        }
+        Err(format!(
+            "it has {rows} rows of {found} numbers, and {} tokens of {columns} were expected",
+            self.tokens.len()
+        ))
+    }
+
+    /// Keeps a pre-activation until its layer's block is complete.
+    fn keep(&mut self, node: Node<'_>, place: Place) -> Result<(), String> {
+        let columns = self.layout.columns(place.part);
+        self.rows(node, columns)?;
+        let bias = self.layout.bias(place.part, place.layer);
+        let values = &mut self.scratch.product;
+        read_biased(node, bias, values)?;
+        let (gate, up) = (&mut self.scratch.gate, &mut self.scratch.up);
+        match place.part {
+            Part::Gate => std::mem::swap(gate, values),
+            Part::Up if self.layout.ffn.gate == Gate::Fused => {
+                gate.clear();
+                up.clear();
+                for row in values.chunks_exact(columns) {
+                    let (first, second) = row.split_at(columns / 2);
+                    gate.extend_from_slice(first);
+                    up.extend_from_slice(second);
+                }
+            }
+            Part::Up => std::mem::swap(up, values),
+            Part::Down => {}
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, node: Node<'_>, layer: usize) -> Result<(), String> {
+        let (units, width) = (self.layout.ffn.units, self.layout.ffn.width);
+        let z = node.operand(1).ok_or("it has no second operand")?;
+        self.rows(node, width)?;
+        self.rows(z, units)?;
+        let (skipped, tokens) = (self.skipped(), self.tokens.len());
+        if skipped == tokens {
+            return Ok(());
+        }
+        let scratch = &mut *self.scratch;
+        z.read(&mut scratch.z)?;
+        read_biased(node, self.layout.bias(Part::Down, layer), &mut scratch.h)?;
+        let asked = |reads: Reads, values| {
+            if self.reads.contains(reads) {
+                after(values, skipped, units)
+            } else {
+                &[]
+            }
+        };
+        self.reducer.block(&Block {
+            layer,
+            first: self.tokens.start + skipped,
+            tokens: tokens - skipped,
+            units,
+            width,
+            z: after(&scratch.z, skipped, units),
+            h: after(&scratch.h, skipped, width),
+            gate: asked(Reads::GATE, &scratch.gate),
+            up: asked(Reads::UP, &scratch.up),
+        });
+        Ok(())
+    }
+
+    fn take(&mut self, node: Node<'_>) -> Result<(), TapError> {
+        if let Some(step) = self.plan.step(node.name()) {
+            self.seen[step.layer].scaled += 1;
+            return self
+                .rows(node, self.layout.ffn.units)
+                .and_then(|()| node.scale(&step.factors, &mut self.scratch.product))
+                .map_err(|problem| TapError::Producer {
+                    layer: step.layer,
+                    problem,
+                });
+        }
+        let Some(place) = node.place() else { return Ok(()) };
+        let seen = &mut self.seen[place.layer];
+        let result = match place.part {
+            Part::Down => {
+                seen.down += 1;
+                self.complete(node, place.layer)
+            }
+            Part::Gate => {
+                seen.gate += 1;
+                self.keep(node, place)
+            }
+            Part::Up => {
+                seen.up += 1;
+                self.keep(node, place)
+            }
+        };
+        result.map_err(|problem| TapError::Data {
+            tensor: place.weight(),
+            problem,
+        })
+    }
+}
+
+impl Watcher for Reading<'_> {
+    fn wants(&mut self, node: Node<'_>) -> bool {
+        if self.failure.is_some() {
+            return false;
+        }
+        if let Some(place) = node.place() {
+            return place.layer < self.layout.ffn.layers && self.wants_part(place.part);
+        }
+        !self.plan.is_empty() && self.plan.step(node.name()).is_some()
+    }
+
+    fn see(&mut self, node: Node<'_>) {
+        if let Err(failure) = self.take(node) {
+            self.failure.get_or_insert(failure);
+        }
+    }
+}
+
+fn after(values: &[f32], rows: usize, columns: usize) -> &[f32] {
+    &values[rows * columns..]
+}
+
+/// Reads a product and adds the bias that the model adds afterwards.
+fn read_biased(node: Node<'_>, bias: &[f32], values: &mut Vec<f32>) -> Result<(), String> {
+    node.read(values)?;
+    if !bias.is_empty() {
+        for row in values.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value += bias;
+            }
+        }
+    }
+    Ok(())
+}

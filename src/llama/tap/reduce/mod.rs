@@ -1,0 +1,15 @@
+//! Reducers that several analyses need. All of them add up over texts.
+
+mod capture;
+mod cett;
+mod counts;
+mod maxima;
+mod next;
+mod sums;
+
+pub use capture::Capture;
+pub use cett::{Cett, Region};
+pub use counts::Counts;
+pub use maxima::Maxima;
+pub use next::{NextToken, NextTokens};
+pub use sums::Sums;

@@ -2,7 +2,8 @@
 
 use super::{
     config::{Aligned, Lambda, Search},
-    identify::{IdentifyError, Selection, Step},
+    identified::Step,
+    identify::{IdentifyError, Selection},
     probability::Probabilities,
     rank::{Smallest, smallest},
 };

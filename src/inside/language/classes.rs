@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{identify::Identified, unit::Unit};
+use super::{identified::Identified, unit::Unit};
 
 /// What a unit is, by the number N of the K languages that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -425,3 +425,19 @@ fn unreadable_texts_are_named_by_file_and_line() {
     let missing = text::read(&folder.path().join("none.txt"), None, Reading::Lines).unwrap_err();
     assert!(missing.to_string().contains("none.txt"));
 }
+
+#[test]
+fn the_multilingual_texts_are_read_line_by_line_in_every_language() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/multilingual/txt"));
+    assert!(
+        folder.exists(),
+        "`{}` is missing: the data stand in `shared/data` beside the checkout",
+        folder.display()
+    );
+    for name in ["bn", "de", "en", "es", "fr", "ja", "ru", "sw", "th", "zh"] {
+        let corpora = text::read(&folder.join(name).with_extension("txt"), None, Reading::Lines).unwrap();
+        assert_eq!((corpora.len(), corpora[0].language.as_str()), (1, name));
+        // Preamble, 15 articles of one paragraph or more, and 50 questions.
+        assert!(corpora[0].samples.len() > 66, "{name}: {}", corpora[0].samples.len());
+    }
+}

@@ -209,3 +209,22 @@ fn stored_results_read_back_the_same() {
     identified().write(&path).unwrap();
     assert!(Identified::read(&path).unwrap() == *identified());
 }
+
+#[test]
+fn stored_results_that_someone_edited_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("units.json");
+    identified().write(&path).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let refused = |change: fn(&mut serde_json::Value)| {
+        let mut value = value.clone();
+        change(&mut value);
+        std::fs::write(&path, value.to_string()).unwrap();
+        Identified::read(&path).unwrap_err().to_string()
+    };
+    assert!(refused(|value| value["format"] = 2.into()).contains("newer version"));
+    assert!(refused(|value| value["selected"][0]["unit"]["index"] = 14336.into()).contains("does not have"));
+    assert!(refused(|value| value["selected"][0]["languages"] = vec![10].into()).contains("names a language"));
+    assert!(refused(|value| value["selected"].as_array_mut().unwrap().swap(0, 1)).contains("out of order"));
+    assert!(refused(|value| value["method"] = "other".into()).contains("identify them again"));
+}

@@ -114,3 +114,15 @@ fn thresholds_handed_on_as_values_select_the_same_units() {
         assert_eq!(again.threshold_rank(), None);
     }
 }
+
+#[test]
+fn the_order_of_languages_does_not_matter() {
+    let fixture: Fixture = oracle::json("mini/expected.json");
+    let counts = counts(&fixture);
+    let reversed: Vec<&String> = fixture.languages.iter().rev().collect();
+    let reversed = counts.only(&reversed).unwrap();
+    for case in &fixture.cases {
+        assert!(oracle::mask(&identify(&reversed, method(case)).unwrap()) == case.mask);
+    }
+    assert!(counts.only(&["xx"]).is_none());
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use widedeep::inside::language::{
     Aligned, Bar, Counts, Identified, Lambda, LanguageCounts, Matrix, Method, Origin, Overlap, Rate, Shape, compare,
-    figures, identify, tables, transfer,
+    figures, files, identify, tables, transfer,
 };
 
 /// Three languages, one of them with a name that means something in SVG; two layers of three units.
@@ -134,6 +134,23 @@ fn a_matrix_figure_has_white_at_zero_red_for_harm_and_blue_for_gain() {
     }
     // −0.25 of at most 1: a quarter of the way from white to blue.
     assert!(svg.contains("#d6e6f5"));
+}
+
+#[test]
+fn a_matrix_figure_of_small_changes_is_in_thousandths() {
+    let mut small = matrix();
+    small.nll.iter_mut().flatten().for_each(|change| *change /= 100.0);
+    let svg = figures::matrix(&small).unwrap();
+    assert!(svg.contains("thousandths of a nat") && svg.contains(">-2.50<") && svg.contains(">10.00<"));
+    assert!(!figures::matrix(&matrix()).unwrap().contains("thousandths"));
+}
+
+#[test]
+fn results_are_written_as_json_too() {
+    let table = written(|path| files::json(path, &model().tally()).unwrap());
+    let value: serde_json::Value = serde_json::from_str(&table).unwrap();
+    assert_eq!(value["languages"][2]["specific"], 2);
+    assert_eq!(value["layers"][1]["agnostic"], 1);
 }
 
 #[test]

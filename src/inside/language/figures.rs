@@ -124,13 +124,21 @@ pub fn matrix(matrix: &Matrix) -> Option<String> {
         .collect();
     let rows: Vec<&str> = labels.iter().map(String::as_str).collect();
     let columns: Vec<&str> = matrix.languages.iter().map(String::as_str).collect();
+    // Cells show two decimals.
+    let small = matrix.nll.iter().flatten().all(|change| change.abs() < 0.1);
+    let (factor, unit) = if small {
+        (1000.0, "thousandths of a nat")
+    } else {
+        (1.0, "nats")
+    };
+    let scaled = |row: &Vec<f64>| row.iter().map(|change| factor * change).collect();
     let map = Map {
-        title: "Change of loss where a language's units are silenced (nats per token)",
+        title: &format!("Change of loss where a language's units are silenced ({unit} per token)"),
         x: "evaluated",
         y: "silenced (units)",
         rows: &rows,
         columns: &columns,
-        cells: matrix.nll.clone(),
+        cells: matrix.nll.iter().map(scaled).collect(),
         colors: Colors::AroundZero,
         cell: (CELL, CELL),
     };

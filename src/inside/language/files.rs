@@ -1,4 +1,4 @@
-//! Files that appear under their name only when they are complete.
+//! Files that appear under their name only when they are complete; JSON for results that have no format of their own.
 
 use std::{
     fs::File,
@@ -41,8 +41,8 @@ pub(super) fn whole<E: Into<std::io::Error>>(
     })
 }
 
-/// Writes JSON with indentation and a last line end.
-pub(super) fn json(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError> {
+/// Writes a result, such as [`Classes`](super::Classes), [`Comparison`](super::Comparison) or [`Matrix`](super::Matrix), as JSON with indentation.
+pub fn json(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError> {
     whole(path, |file| -> std::io::Result<()> {
         serde_json::to_writer_pretty(&mut *file, value)?;
         file.write_all(b"\n")

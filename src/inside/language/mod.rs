@@ -30,7 +30,7 @@ mod config;
 pub mod counts;
 pub mod dominance;
 pub mod figures;
-mod files;
+pub mod files;
 pub mod identified;
 pub mod identify;
 mod lape;

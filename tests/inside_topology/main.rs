@@ -1,0 +1,8 @@
+//! Complex-network metrics against values that an independent NumPy/SciPy/NetworkX reference computed (`../shared/data/topology`).
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod divergence;
+mod oracle;
+mod properties;
+mod recurrent;
+mod stack;

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod divergence;
+mod gguf;
 mod oracle;
 mod properties;
 mod recurrent;
+mod smollm2;
 mod stack;
+mod toy;

@@ -88,44 +88,26 @@ pub fn steps(one: &[f64], other: &[f64]) -> Option<Steps> {
         values
     };
     let (one, other) = (sorted(one), sorted(other));
-    let (n, m) = (one.len() as f64, other.len() as f64);
-    let mut at = match (one.first(), other.first()) {
-        (Some(&a), Some(&b)) => {
-            if a < b {
-                a
-            } else {
-                b
-            }
-        }
-        _ => return None,
-    };
-    let (mut i, mut j) = (0, 0);
+    let (mut past_one, mut past_other) = (0, 0);
+    let mut at = lesser(one.first(), other.first()).filter(|_| !one.is_empty() && !other.is_empty())?;
     let (mut greatest, mut area, mut gap) = (0.0, 0.0, 0.0);
-    while i < one.len() || j < other.len() {
-        let next = match (one.get(i), other.get(j)) {
-            (Some(&a), Some(&b)) => {
-                if a < b {
-                    a
-                } else {
-                    b
-                }
-            }
-            (Some(&a), None) => a,
-            (None, Some(&b)) => b,
-            (None, None) => break,
-        };
+    while let Some(next) = lesser(one.get(past_one), other.get(past_other)) {
         area += gap * (next - at);
         at = next;
         // Equal values of both samples are one step.
-        i += one[i..].iter().take_while(|&&value| value <= at).count();
-        j += other[j..].iter().take_while(|&&value| value <= at).count();
-        gap = (i as f64 / n - j as f64 / m).abs();
+        past_one += one[past_one..].iter().take_while(|&&value| value <= at).count();
+        past_other += other[past_other..].iter().take_while(|&&value| value <= at).count();
+        gap = (past_one as f64 / one.len() as f64 - past_other as f64 / other.len() as f64).abs();
         greatest = if gap > greatest { gap } else { greatest };
     }
     Some(Steps {
         kolmogorov_smirnov: greatest,
         wasserstein: area,
     })
+}
+
+fn lesser(one: Option<&f64>, other: Option<&f64>) -> Option<f64> {
+    one.into_iter().chain(other).copied().min_by(f64::total_cmp)
 }
 
 fn joint(one: &[f64], other: &[f64]) -> Option<(f64, f64)> {

@@ -13,6 +13,7 @@
 //! turned, without any change of the function. This holds for the papers as well.
 
 mod activation;
+mod decoder;
 mod divergence;
 mod flow;
 mod histogram;
@@ -20,12 +21,18 @@ mod kde;
 mod layer;
 mod matrix;
 mod nodes;
+mod order;
 mod recurrent;
+mod scan;
 mod stack;
+mod strengths;
 mod summary;
+mod text;
 mod two_sample;
+mod weights;
 
 pub use activation::Activation;
+pub use decoder::{Attention, Block, Decoder, DecoderError, Expert, FeedForward, Heads, Projection, Wiring};
 pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, steps};
 pub use flow::{Flow, Gathered, NodeFlows, Running};
 pub use histogram::{Histogram, SignedLog};
@@ -35,5 +42,8 @@ pub use matrix::{Matrix, ShapeError};
 pub use nodes::{Convention, NodeLayer, Side, disparity, legacy};
 pub use recurrent::{Elman, ElmanError, ElmanFlows, ElmanLinks, Outputs, Parts};
 pub use stack::{InputError, Links, Stack, StackError};
+pub use strengths::{Measure, Mode, NodeValues, Set, Skip, TensorLinks, Topology, tensor_links, topology};
 pub use summary::{SHARES, Summary, quantile};
+pub use text::{BlockFlow, Capture, CaptureError, FirstPosition, Gathering, Norm, SetFlow};
 pub use two_sample::{Test, brown_forsythe, kolmogorov_smirnov};
+pub use weights::{ReadError, Shape, Slab, Weights};

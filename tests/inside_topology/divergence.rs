@@ -64,9 +64,9 @@ proptest! {
         prop_assert_eq!(jensen_shannon(&one, &one, 16), Some(0.0));
         let (there, back) = (jeffreys(&one, &other).unwrap(), jeffreys(&other, &one).unwrap());
         prop_assert!((there.sum - back.sum).abs() <= 1e-9 * there.sum);
-        prop_assert_eq!(jeffreys(&one, &one).unwrap().sum, 0.0);
+        prop_assert!(jeffreys(&one, &one).unwrap().sum.abs() < 1e-300);
         prop_assert_eq!(steps(&one, &other), steps(&other, &one));
-        prop_assert_eq!(steps(&one, &one).unwrap().wasserstein, 0.0);
+        prop_assert!(steps(&one, &one).unwrap().wasserstein.abs() < 1e-300);
     }
 
     #[test]

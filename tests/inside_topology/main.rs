@@ -4,6 +4,7 @@
 mod divergence;
 mod gguf;
 mod oracle;
+mod plans;
 mod properties;
 mod recurrent;
 mod smollm2;

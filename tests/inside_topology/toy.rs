@@ -258,10 +258,8 @@ fn activations_may_come_in_pieces_and_the_first_position_is_left_out() {
         pieces.observe(&capture).unwrap();
     }
     assert_eq!(whole.sets()[0], pieces.sets()[0]);
-    assert_eq!(
-        whole.sets()[0].activation.nodes[0].n() as usize,
-        pass.hidden.len() / width - 1
-    );
+    let positions = pass.hidden.len() / width;
+    assert_eq!(whole.sets()[0].activation.nodes[0].n(), positions as u64 - 1);
     let odd = Capture {
         hidden: Some(&pass.hidden[1..]),
         ..Capture::default()
@@ -290,7 +288,9 @@ fn rescaling_a_norm_against_its_matrices_leaves_folded_strengths() {
             *matrix = Matrix::new(matrix.rows(), columns, values).unwrap();
         };
         scale(norm, -1);
-        matrices.iter().for_each(|name| scale(name, 1));
+        for name in matrices {
+            scale(name, 1);
+        }
     }
     let (one, other) = (analysed(&stored, heads), analysed(&rescaled, heads));
     let mut raw_differs = false;
@@ -316,7 +316,7 @@ fn a_fused_tensor_and_experts_are_split_before_use() {
         let parts = names.iter().map(|name| &stored.0[&format!("blk.0.{name}.weight")]);
         let values = parts.clone().flat_map(|part| part.values().to_vec()).collect();
         let rows = parts.clone().map(Matrix::rows).sum();
-        Matrix::new(rows, parts.last().unwrap().columns(), values).unwrap()
+        Matrix::new(rows, parts.clone().next().unwrap().columns(), values).unwrap()
     };
     let mut other = stored.clone();
     for name in ["attn_q", "attn_k", "attn_v", "ffn_up", "ffn_gate", "ffn_down"] {

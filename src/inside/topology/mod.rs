@@ -13,6 +13,7 @@
 //! turned, without any change of the function. This holds for the papers as well.
 
 mod activation;
+mod archive;
 mod decoder;
 mod divergence;
 mod flow;
@@ -22,6 +23,7 @@ mod layer;
 mod matrix;
 mod nodes;
 mod order;
+mod plan;
 mod recurrent;
 mod scan;
 mod stack;
@@ -32,6 +34,7 @@ mod two_sample;
 mod weights;
 
 pub use activation::Activation;
+pub use archive::{Archive, ArchiveError, Tensor};
 pub use decoder::{Attention, Block, Decoder, DecoderError, Expert, FeedForward, Heads, Projection, Wiring};
 pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, steps};
 pub use flow::{Flow, Gathered, NodeFlows, Running};
@@ -40,6 +43,7 @@ pub use kde::{GRID, Kde, grid};
 pub use layer::{Conv, Dense, Image, Kernel, Layer, LayerError, Pool, Pooling, Stride};
 pub use matrix::{Matrix, ShapeError};
 pub use nodes::{Convention, NodeLayer, Side, disparity, legacy};
+pub use plan::{Network, PlanError, PlanFault, Planned, read_network};
 pub use recurrent::{Elman, ElmanError, ElmanFlows, ElmanLinks, Outputs, Parts};
 pub use stack::{InputError, Links, Stack, StackError};
 pub use strengths::{Measure, Mode, NodeValues, Set, Skip, TensorLinks, Topology, tensor_links, topology};

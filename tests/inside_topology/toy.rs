@@ -34,7 +34,7 @@ impl Weights for Tensors {
     }
 }
 
-fn tensors(case: &Value) -> Tensors {
+pub fn tensors(case: &Value) -> Tensors {
     let tensors = case["tensors"].as_object().unwrap().iter().map(|(name, value)| {
         let matrix = if value[0].is_array() {
             matrix(value)
@@ -46,7 +46,7 @@ fn tensors(case: &Value) -> Tensors {
     Tensors(tensors.collect())
 }
 
-fn heads(case: &Value) -> Heads {
+pub fn heads(case: &Value) -> Heads {
     let of = |name: &str| usize::try_from(case["config"][name].as_u64().unwrap()).unwrap();
     Heads {
         query: of("n_head"),

@@ -51,6 +51,17 @@ pub fn between_counts(one: &[u64], other: &[u64]) -> Option<f64> {
     if n == 0.0 || m == 0.0 {
         return None;
     }
+    let shares = |counts: &[u64], total: f64| {
+        counts
+            .iter()
+            .map(move |&count| count as f64 / total)
+            .collect::<Vec<f64>>()
+    };
+    Some(between_shares(shares(one, n), shares(other, m)))
+}
+
+/// Jensen-Shannon divergence in bits of two distributions over the same bins, as shares that sum to 1.
+pub(super) fn between_shares(one: impl IntoIterator<Item = f64>, other: impl IntoIterator<Item = f64>) -> f64 {
     let term = |share: f64, mixed: f64| {
         if share > 0.0 {
             share * (share / mixed).log2()
@@ -58,16 +69,14 @@ pub fn between_counts(one: &[u64], other: &[u64]) -> Option<f64> {
             0.0
         }
     };
-    let bits: f64 = one
-        .iter()
-        .zip(other)
-        .map(|(&p, &q)| {
-            let (p, q) = (p as f64 / n, q as f64 / m);
+    let pairs = one.into_iter().zip(other);
+    let bits: f64 = pairs
+        .map(|(p, q)| {
             let mixed = 0.5 * (p + q);
             0.5 * (term(p, mixed) + term(q, mixed))
         })
         .sum();
-    Some(bits.clamp(0.0, 1.0))
+    bits.clamp(0.0, 1.0)
 }
 
 /// What two sorted samples' distribution functions say about their distance.

@@ -14,8 +14,11 @@
 
 mod activation;
 mod archive;
+mod baseline;
+mod compare;
 mod decoder;
 mod divergence;
+mod figure;
 mod flow;
 mod histogram;
 mod kde;
@@ -24,19 +27,26 @@ mod matrix;
 mod nodes;
 mod order;
 mod plan;
+mod record;
 mod recurrent;
 mod scan;
 mod stack;
 mod strengths;
 mod summary;
+mod table;
 mod text;
 mod two_sample;
 mod weights;
 
 pub use activation::Activation;
 pub use archive::{Archive, ArchiveError, Tensor};
+pub use baseline::{Baseline, baselines};
+pub use compare::{
+    CompareError, LinkDifference, Model, NodeDifference, Paired, compare_links, compare_nodes, divergence_matrix,
+};
 pub use decoder::{Attention, Block, Decoder, DecoderError, Expert, FeedForward, Heads, Projection, Wiring};
 pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, steps};
+pub use figure::{Curve, Titles, curves, heat_map};
 pub use flow::{Flow, Gathered, NodeFlows, Running};
 pub use histogram::{Histogram, SignedLog};
 pub use kde::{GRID, Kde, grid};
@@ -44,10 +54,12 @@ pub use layer::{Conv, Dense, Image, Kernel, Layer, LayerError, Pool, Pooling, St
 pub use matrix::{Matrix, ShapeError};
 pub use nodes::{Convention, NodeLayer, Side, disparity, legacy};
 pub use plan::{Network, PlanError, PlanFault, Planned, read_network};
+pub use record::{Divergence, FlowRow, LinkRow, NodeRow, Record, Subject, VERSION, node_values};
 pub use recurrent::{Elman, ElmanError, ElmanFlows, ElmanLinks, Outputs, Parts};
 pub use stack::{InputError, Links, Stack, StackError};
 pub use strengths::{Measure, Mode, NodeValues, Set, Skip, TensorLinks, Topology, tensor_links, topology};
 pub use summary::{SHARES, Summary, quantile};
+pub use table::{Table, csv, flat_csv};
 pub use text::{BlockFlow, Capture, CaptureError, FirstPosition, Gathering, Norm, SetFlow};
 pub use two_sample::{Test, brown_forsythe, kolmogorov_smirnov};
 pub use weights::{ReadError, Shape, Slab, Weights};

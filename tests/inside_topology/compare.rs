@@ -111,7 +111,7 @@ fn models_with_other_numbers_of_blocks_are_refused() {
 #[test]
 fn a_matrix_of_divergences_is_symmetric_with_zeros_on_its_diagonal() {
     let samples: [&[f64]; 3] = [&[0.0, 1.0, 2.0], &[0.0, 1.0, 9.0], &[5.0, 6.0, 7.0]];
-    let cells = divergence_matrix(&samples);
+    let cells = divergence_matrix(&samples, 256);
     for (row, one) in cells.iter().enumerate() {
         for (column, cell) in one.iter().enumerate() {
             assert!((cell - cells[column][row]).abs() < 1e-12);

@@ -2,7 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use widedeep::inside::topology::{Kde, brown_forsythe, jeffreys, jensen_shannon, kolmogorov_smirnov, steps};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use widedeep::inside::topology::{
+    Kde, brown_forsythe, jeffreys, jensen_shannon, jensen_shannon_noise, kolmogorov_smirnov, steps,
+};
 
 use crate::oracle::{Within, cases, numbers};
 
@@ -41,6 +46,19 @@ fn tests_see_the_shifted_pair_and_not_the_near_one() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn samples_of_one_distribution_are_as_far_apart_as_the_noise_says() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut draw = || -> Vec<f64> { (0..1536).map(|_| StandardNormal.sample(&mut random)).collect() };
+    let (mut found, mut expected) = (0.0, 0.0);
+    for _ in 0..40 {
+        let (one, other) = (draw(), draw());
+        found += jensen_shannon(&one, &other, 32).unwrap();
+        expected += jensen_shannon_noise(&one, &other, 32).unwrap();
+    }
+    assert!((found / expected - 1.0).abs() < 0.15, "{found} {expected}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::decoder::{Block, Decoder, Projection};
-use super::divergence::{between_counts, jensen_shannon, steps};
+use super::divergence::{between_counts, jensen_shannon, jensen_shannon_noise, steps};
 use super::histogram::Histogram;
 use super::scan::in_order;
 use super::strengths::{Measure, Mode, NodeValues, Set, Topology};
@@ -14,8 +14,11 @@ use super::summary::Summary;
 use super::two_sample::{brown_forsythe, kolmogorov_smirnov};
 use super::weights::{ReadError, Slab, Weights, rows};
 
-/// Bins of the Jensen-Shannon divergence.
-pub const BINS: usize = 256;
+/// Bins of the Jensen-Shannon divergence between weights.
+pub const LINK_BINS: usize = 256;
+/// Bins of the Jensen-Shannon divergence between nodes. A layer has some thousand nodes: with 256 bins the noise of so few values would be as large as the
+/// differences between layers.
+pub const NODE_BINS: usize = 32;
 /// Weights of a tensor that its distribution functions are built from; larger tensors are sampled.
 const SAMPLE: usize = 1 << 20;
 /// Nodes named as those whose values moved most.
@@ -42,8 +45,10 @@ pub struct NodeDifference {
     pub std_a: f64,
     /// The same of the second.
     pub std_b: f64,
-    /// Over 256 bins, in bits.
+    /// Over 32 bins of the joint range, in bits.
     pub jensen_shannon_bits: f64,
+    /// What two samples of one distribution would come to ([`jensen_shannon_noise`]).
+    pub jensen_shannon_noise_bits: f64,
     /// In the measure's unit.
     pub wasserstein: f64,
     /// The greatest distance of the distribution functions.
@@ -98,7 +103,8 @@ fn difference(one: &NodeValues, other: &NodeValues) -> Option<NodeDifference> {
         n_b: b.len(),
         std_a: Summary::of(a)?.std,
         std_b: Summary::of(b)?.std,
-        jensen_shannon_bits: jensen_shannon(a, b, BINS)?,
+        jensen_shannon_bits: jensen_shannon(a, b, NODE_BINS)?,
+        jensen_shannon_noise_bits: jensen_shannon_noise(a, b, NODE_BINS)?,
         wasserstein: steps(a, b)?.wasserstein,
         kolmogorov_smirnov: test.statistic,
         kolmogorov_smirnov_p: test.p,
@@ -302,9 +308,9 @@ impl<'a, W: Weights + ?Sized> Matrix<'a, W> {
     }
 
     fn histogram(&self, low: f64, high: f64) -> Result<Vec<u64>, ReadError> {
-        let mut histogram = Histogram::new(low, high, BINS);
+        let mut histogram = Histogram::new(low, high, LINK_BINS);
         let part = |_, values: Vec<f64>| {
-            let mut part = Histogram::new(low, high, BINS);
+            let mut part = Histogram::new(low, high, LINK_BINS);
             part.add(values.into_iter());
             part
         };
@@ -347,10 +353,10 @@ impl<'a, W: Weights + ?Sized> Matrix<'a, W> {
 }
 
 /// Jensen-Shannon divergence in bits of every sample against every other: blocks of one model, or checkpoints of a series. Cells of an empty
-/// sample are NaN.
+/// sample are NaN. `bins` as in [`jensen_shannon`]: [`NODE_BINS`] for strengths.
 #[must_use]
-pub fn divergence_matrix(samples: &[&[f64]]) -> Vec<Vec<f64>> {
-    let cell = |one: &[f64], other: &[f64]| jensen_shannon(one, other, BINS).unwrap_or(f64::NAN);
+pub fn divergence_matrix(samples: &[&[f64]], bins: usize) -> Vec<Vec<f64>> {
+    let cell = |one: &[f64], other: &[f64]| jensen_shannon(one, other, bins).unwrap_or(f64::NAN);
     samples
         .iter()
         .map(|one| samples.iter().map(|other| cell(one, other)).collect())

@@ -43,6 +43,18 @@ pub fn jensen_shannon(one: &[f64], other: &[f64], bins: usize) -> Option<f64> {
     between_counts(&counted(one), &counted(other))
 }
 
+/// What [`jensen_shannon`] comes to, on average, between two samples of one distribution: `(k - 1) (1/n + 1/m) / (8 ln 2)` bits with k the bins that hold
+/// anything. A divergence of about this size is sampling noise. `None` where a sample is empty.
+#[must_use]
+pub fn jensen_shannon_noise(one: &[f64], other: &[f64], bins: usize) -> Option<f64> {
+    let (low, high) = joint(one, other)?;
+    let mut histogram = Histogram::new(low, high, bins);
+    histogram.add(one.iter().chain(other).copied());
+    let held = histogram.counts.iter().filter(|&&count| count > 0).count();
+    let sizes = 1.0 / one.len() as f64 + 1.0 / other.len() as f64;
+    Some((held - 1) as f64 * sizes / (8.0 * std::f64::consts::LN_2))
+}
+
 /// Jensen-Shannon divergence in bits of two rows of counts over the same bins. `None` where a row counts nothing.
 #[must_use]
 pub fn between_counts(one: &[u64], other: &[u64]) -> Option<f64> {

@@ -34,12 +34,13 @@ impl Curve {
         }
     }
 
-    /// The density of a histogram.
+    /// The density of a histogram, without the outermost bins that a figure would show as zero: a few extreme weights would otherwise squeeze all
+    /// others into a needle. Their size is in the tables.
     #[must_use]
     pub fn of_histogram(name: impl Into<String>, histogram: &Histogram) -> Self {
         Self {
             name: name.into(),
-            points: histogram.density(),
+            points: without_tails(histogram.density()),
         }
     }
 
@@ -51,6 +52,17 @@ impl Curve {
             name: name.into(),
             points: grid(low, high).step_by(POINTS).map(|x| (x, kde.at(x))).collect(),
         })
+    }
+}
+
+/// The points between the first and the last that are at least a thousandth of the highest.
+fn without_tails(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let highest = points.iter().map(|point| point.1).max_by(f64::total_cmp).unwrap_or(0.0);
+    let seen = |point: &(f64, f64)| point.1 >= 1e-3 * highest;
+    let (first, last) = (points.iter().position(seen), points.iter().rposition(seen));
+    match first.zip(last) {
+        Some((first, last)) => points[first..=last].to_vec(),
+        None => points,
     }
 }
 
@@ -90,7 +102,7 @@ pub fn curves(titles: Titles<'_>, curves: &[Curve]) -> Option<String> {
     Some(render_to_svg(plots, layout))
 }
 
-/// A matrix of values, row 0 on top; `None` where it has no cells. Rows and columns have the same names.
+/// A matrix of values, row 0 at the bottom, as depth is drawn upwards; `None` where it has no cells. Rows and columns have the same names.
 #[must_use]
 pub fn heat_map(titles: Titles<'_>, names: &[String], cells: &[Vec<f64>]) -> Option<String> {
     if cells.is_empty() || cells.iter().any(Vec::is_empty) {

@@ -42,10 +42,11 @@ pub use activation::Activation;
 pub use archive::{Archive, ArchiveError, Tensor};
 pub use baseline::{Baseline, baselines};
 pub use compare::{
-    CompareError, LinkDifference, Model, NodeDifference, Paired, compare_links, compare_nodes, divergence_matrix,
+    CompareError, LINK_BINS, LinkDifference, Model, NODE_BINS, NodeDifference, Paired, compare_links, compare_nodes,
+    divergence_matrix,
 };
 pub use decoder::{Attention, Block, Decoder, DecoderError, Expert, FeedForward, Heads, Projection, Wiring};
-pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, steps};
+pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, jensen_shannon_noise, steps};
 pub use figure::{Curve, Titles, curves, heat_map};
 pub use flow::{Flow, Gathered, NodeFlows, Running};
 pub use histogram::{Histogram, SignedLog};

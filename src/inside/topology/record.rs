@@ -243,6 +243,7 @@ impl Record {
             let paired = row.paired.as_ref();
             let measures = [
                 ("jensen_shannon_bits", Some(row.jensen_shannon_bits), None),
+                ("jensen_shannon_noise_bits", Some(row.jensen_shannon_noise_bits), None),
                 ("wasserstein", Some(row.wasserstein), None),
                 (
                     "kolmogorov_smirnov",

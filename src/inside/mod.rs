@@ -1,3 +1,4 @@
 //! Analyses of the model itself, from its activations and weights. A *unit* here is an FFN neuron of the model: a layer and an index.
 
 pub mod language;
+pub mod topology;

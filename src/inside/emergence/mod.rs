@@ -28,15 +28,19 @@ mod grid;
 mod lengths;
 mod measurement;
 mod moments;
+mod names;
 pub mod network;
 mod partition;
 mod parts;
 mod plan;
 mod relate;
+mod report;
+mod safetensors;
 mod sample;
 mod sampler;
 mod shape;
 mod spectrum;
+mod trace;
 mod weights;
 
 pub use self::{
@@ -52,12 +56,16 @@ pub use self::{
     lengths::{Fate, Lengths},
     measurement::{Estimate, MeanCurve, Measurement, Repetition, measure, measure_samples},
     moments::Moments,
+    names::NameError,
     parts::{Dissection, dissect},
     plan::{BlockNodes, Nodes, Plan},
     relate::{Correlation, Saturation, saturation, spearman},
+    report::{Part, Report, SurrogateRow, report},
+    safetensors::{OpenError, Safetensors},
     sample::{Group, Sample, SampledMatrix, sample},
     sampler::SplitMix64,
     shape::{BlockShape, KeyValueIndices, MatrixShape, Projection, Shape, ShapeError},
     spectrum::{Curve, Scaling, Spectrum, SpectrumError},
+    trace::{Checkpoint, Controls, Emergence, Row, Trace, TraceConfig, emergence, trace},
     weights::{BlockMatrices, InMemory, Matrix, ReadError, Weights},
 };

@@ -16,6 +16,7 @@
 //! Work is spread over all cores with rayon: checkpoints, repetitions and matrices are nested and uneven, so idle threads have to steal, and sums are
 //! collected in a fixed order, so that the number of threads changes nothing.
 
+mod beside;
 mod bins;
 mod companion;
 mod config;
@@ -23,6 +24,7 @@ mod control;
 mod degree;
 pub mod dimension;
 mod error;
+mod figures;
 mod full;
 mod grid;
 mod lengths;
@@ -40,10 +42,12 @@ mod sample;
 mod sampler;
 mod shape;
 mod spectrum;
+mod tables;
 mod trace;
 mod weights;
 
 pub use self::{
+    beside::{Beside, BesideError, Relation, read_beside},
     companion::{Companion, Summary},
     config::{
         Analysis, Average, Centre, Config, ConfigError, Derivative, GatedMlp, Hops, Line, Measure, Normaliser, Peak,
@@ -52,6 +56,7 @@ pub use self::{
     control::{Surrogate, rescaled, surrogate},
     degree::{Degree, DegreeError, Metrics, Place, degree},
     error::EmergenceError,
+    figures::{beside_figure, emergence_figure, metrics_figure, rms_figure, spectra_figure, trace_spectra_figure},
     grid::QGrid,
     lengths::{Fate, Lengths},
     measurement::{Estimate, MeanCurve, Measurement, Repetition, measure, measure_samples},
@@ -66,6 +71,7 @@ pub use self::{
     sampler::SplitMix64,
     shape::{BlockShape, KeyValueIndices, MatrixShape, Projection, Shape, ShapeError},
     spectrum::{Curve, Scaling, Spectrum, SpectrumError},
+    tables::{FORMAT, companions_csv, parts_csv, report_json, spectra_csv, trace_csv, trace_json},
     trace::{Checkpoint, Controls, Emergence, Row, Trace, TraceConfig, emergence, trace},
     weights::{BlockMatrices, InMemory, Matrix, ReadError, Weights},
 };

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use widedeep::inside::emergence::{
-    Centre, Config, Curve, Derivative, Group, Hops, Measure, QGrid, Radii, Sample, Spectrum, dimension, dissect,
+    Centre, Config, Curve, Derivative, Group, Hops, Measure, QGrid, Radii, Sample, Spectrum,
+    dimension::{self, Convention},
+    dissect,
     network::{Graph, box_moments, spectrum},
 };
 
@@ -93,7 +95,8 @@ fn box_moments_of_a_binomial_measure_match_the_oracle_and_theory() {
         number(&oracle["tolerance"]["theory_alpha_abs"]),
         "α of theory",
     );
-    let dimensions = dimension::generalised_dimensions(&found.q, &found.tau, found.alpha0);
+    let information = number(&oracle["theory"]["D1"]);
+    let dimensions = dimension::generalised_dimensions(&found.q, &found.tau, Convention::Boxes, information);
     all_close(&dimensions, &numbers(&oracle["expected"]["D_q"]), 1e-7, "D(q)");
     let heat = dimension::specific_heat(&found.q, &found.tau);
     assert!(

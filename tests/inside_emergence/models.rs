@@ -95,7 +95,7 @@ fn sampled_matrices_hold_the_weights_between_the_sampled_nodes() {
             let mut found = 0.0;
             model
                 .visit_rows(block, projection, &[row], &mut |_, values| {
-                    found = f64::from(values[column])
+                    found = f64::from(values[column]);
                 })
                 .unwrap();
             found
@@ -311,7 +311,7 @@ fn growth_alone_makes_e_rise_and_every_control_says_so() {
     assert!(rows.len() == 5 && rows[0].starts_with("label,step,alpha0,") && rows[0].ends_with(",refused,loss in $"));
     assert!(rows[4].starts_with("last,1000,") && rows[4].ends_with(",2"));
     let mut text = Vec::new();
-    trace_json(&found, &[loss.clone()], &mut text).unwrap();
+    trace_json(&found, std::slice::from_ref(&loss), &mut text).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     assert!(json["rows"][3]["controls"]["excess"].is_number() && json["relations"].as_array().unwrap().len() == 7);
     let mut text = Vec::new();

@@ -158,7 +158,7 @@ pub enum Centre {
 }
 
 /// From masses to a spectrum.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Analysis {
     /// The distortion exponents.
     pub q: QGrid,
@@ -317,21 +317,6 @@ impl Measure {
             rounding: Rounding::None,
             centre: Centre::Excluded,
             ..Self::default()
-        }
-    }
-}
-
-impl Default for Analysis {
-    fn default() -> Self {
-        Self {
-            q: QGrid::default(),
-            peak: Peak::default(),
-            derivative: Derivative::default(),
-            line: Line::default(),
-            window: None,
-            reject: Reject::default(),
-            average: Average::default(),
-            scaling: ScalingRule::default(),
         }
     }
 }

@@ -9,10 +9,24 @@ use super::{
 const NODE_AT_MOST: f64 = 200.0;
 const NODE_MORE_THAN: usize = 10;
 
-/// D(q) = τ(q) / q; at q = 0 its limit `alpha0`.
-pub fn generalised_dimensions(q: &[f64], tau: &[f64], alpha0: f64) -> Vec<f64> {
-    let each = q.iter().zip(tau);
-    each.map(|(q, tau)| if *q == 0.0 { alpha0 } else { tau / q }).collect()
+/// Over what the sums of powers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convention {
+    /// Over nodes, each the centre of a box: D(q) = τ(q) / q, so that the D(q) of boxes is shifted by one.
+    Nodes,
+    /// Over boxes: D(q) = τ(q) / (q − 1).
+    Boxes,
+}
+
+/// The generalised dimensions D(q). Where the denominator is zero the limit is τ' there, which is `limit`: α0 for nodes, the information dimension
+/// for boxes.
+pub fn generalised_dimensions(q: &[f64], tau: &[f64], convention: Convention, limit: f64) -> Vec<f64> {
+    let shift = match convention {
+        Convention::Nodes => 0.0,
+        Convention::Boxes => 1.0,
+    };
+    let each = q.iter().map(|q| q - shift).zip(tau);
+    each.map(|(q, tau)| if q == 0.0 { limit } else { tau / q }).collect()
 }
 
 /// C(q) = −τ''(q) by second differences over an evenly spaced grid: the *specific heat*. Two shorter than the grid.

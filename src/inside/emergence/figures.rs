@@ -91,7 +91,7 @@ pub fn metrics_figure(trace: &Trace) -> Option<String> {
                 estimate.mean + estimate.se,
             ))
         });
-        banded(points.collect(), name, color)
+        banded(&points.collect::<Vec<_>>(), name, color)
     };
     let alpha0 = line(|m| m.alpha0, "α0 (irregularity, left)", MAIN)?;
     let width = line(|m| m.width, "width (heterogeneity, right)", SECOND)?;
@@ -105,11 +105,14 @@ pub fn metrics_figure(trace: &Trace) -> Option<String> {
     ))
 }
 
+/// A control of a row.
+type Control = fn(&Row) -> Option<f64>;
+
 /// E with its 95 % interval, its controls, and the floor below which it is noise. `None` without E.
 pub fn emergence_figure(trace: &Trace) -> Option<String> {
     let axis = Axis::of(trace);
     let mut plots: Vec<Plot> = vec![e_line(trace, axis, "E")?];
-    let controls: [(&str, &str, fn(&Row) -> Option<f64>); 6] = [
+    let controls: [(&str, &str, Control); 6] = [
         ("E, weights shuffled in each matrix", "#7a7a7a", |row| {
             row.controls.shuffled
         }),
@@ -160,7 +163,7 @@ pub fn beside_figure(trace: &Trace, measure: &Beside) -> Option<String> {
         Some((axis.place(row.step), value, value, value))
     });
     let name = plain(&measure.name);
-    let other = banded(points.collect(), &format!("{name} (right)"), SECOND)?;
+    let other = banded(&points.collect::<Vec<_>>(), &format!("{name} (right)"), SECOND)?;
     Some(twin(axis, &format!("E beside {name}"), own, "E", other, &name))
 }
 
@@ -171,7 +174,7 @@ pub fn rms_figure(trace: &Trace) -> Option<String> {
         let Estimate { mean, se, .. } = row.rms;
         (axis.place(row.step), mean, mean - se, mean + se)
     });
-    let plots = vec![banded(points.collect(), "root mean square", MAIN)?];
+    let plots = vec![banded(&points.collect::<Vec<_>>(), "root mean square", MAIN)?];
     let layout = layout(&plots, "Scale of the sampled weights", axis.name(), "root mean square");
     Some(render_to_svg(plots, layout))
 }
@@ -181,11 +184,11 @@ fn e_line(trace: &Trace, axis: Axis, name: &str) -> Option<Plot> {
         let e = row.emergence?;
         Some((axis.place(row.step), e.degree.e, e.interval.0, e.interval.1))
     });
-    banded(points.collect(), name, MAIN)
+    banded(&points.collect::<Vec<_>>(), name, MAIN)
 }
 
 /// A line through (x, y) with a band from low to high; `None` without points.
-fn banded(points: Vec<(f64, f64, f64, f64)>, name: &str, color: &str) -> Option<Plot> {
+fn banded(points: &[(f64, f64, f64, f64)], name: &str, color: &str) -> Option<Plot> {
     if points.is_empty() {
         return None;
     }

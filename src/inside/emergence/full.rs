@@ -83,7 +83,7 @@ pub(super) fn parts(weights: &dyn Weights, config: &Config) -> Result<Parts, Eme
         (block, group, partition)
     });
     Ok(Parts {
-        parts: parts.collect(),
+        sums: parts.collect(),
         bins,
         fate,
         rms,

@@ -125,7 +125,9 @@ impl Measurement {
             width.mean = alpha_max - alpha_min;
         }
         let mut fate = Fate::default();
-        repetitions.iter().for_each(|one| fate.add(one.fate));
+        for one in &repetitions {
+            fate.add(one.fate);
+        }
         Ok(Self {
             rejected,
             alpha0,

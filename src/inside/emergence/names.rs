@@ -193,7 +193,7 @@ impl Names<'_> {
             return Ok(mapped);
         }
         let of = |expert: usize| format!("mlp.experts.{expert}.");
-        let experts = (0..)
+        let experts = (0..self.tensors.len())
             .take_while(|expert| self.has(&format!("{}down_proj", of(*expert))))
             .count();
         for expert in 0..experts {

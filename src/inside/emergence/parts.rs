@@ -14,7 +14,7 @@ use super::{
 /// One repetition's sums, by block and group.
 pub(super) struct Parts {
     pub(super) bins: Bins,
-    pub(super) parts: Vec<(usize, Group, Partition)>,
+    pub(super) sums: Vec<(usize, Group, Partition)>,
     pub(super) fate: Fate,
     /// Of the weights as they are in the model.
     pub(super) rms: f64,
@@ -36,7 +36,9 @@ impl Parts {
         let bins = Bins::of(&config.measure, lists.iter());
         let histograms: Vec<Histograms> = lists.par_iter().map(|lengths| Histograms::of(lengths, &bins)).collect();
         let mut fate = Fate::default();
-        lists.iter().for_each(|lengths| fate.add(lengths.fate));
+        for lengths in &lists {
+            fate.add(lengths.fate);
+        }
         let analysis = &config.analysis;
         let powers = Powers::up_to(greatest_mass(histograms.iter()), analysis.q);
         let sums = histograms.par_iter().map(|histograms| {
@@ -50,7 +52,12 @@ impl Parts {
             .zip(sums)
             .map(|((block, group), sums)| (block, group, sums))
             .collect();
-        Self { bins, parts, fate, rms }
+        Self {
+            bins,
+            sums: parts,
+            fate,
+            rms,
+        }
     }
 
     /// The spectrum of the parts that `belongs` picks.
@@ -60,7 +67,7 @@ impl Parts {
         belongs: impl Fn(usize, Group) -> bool,
     ) -> Result<Spectrum, SpectrumError> {
         let mut sum = Partition::empty(&self.bins, config.analysis.q, config.analysis.derivative);
-        for (block, group, part) in &self.parts {
+        for (block, group, part) in &self.sums {
             if belongs(*block, *group) {
                 sum.merge(part);
             }
@@ -69,7 +76,7 @@ impl Parts {
     }
 
     pub(super) fn dissect(&self, config: &Config) -> Result<Dissection, SpectrumError> {
-        let last = self.parts.iter().map(|(block, ..)| *block).max().unwrap_or(0);
+        let last = self.sums.iter().map(|(block, ..)| *block).max().unwrap_or(0);
         Ok(Dissection {
             whole: self.spectrum(config, |_, _| true)?,
             groups: Group::ALL

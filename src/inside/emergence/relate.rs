@@ -24,7 +24,7 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Option<Correlation> {
     }
     let x = ranks(&pairs.iter().map(|pair| pair.0).collect::<Vec<f64>>());
     let y = ranks(&pairs.iter().map(|pair| pair.1).collect::<Vec<f64>>());
-    let centre = (n as f64 + 1.0) / 2.0;
+    let centre = f64::midpoint(n as f64, 1.0);
     let product = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - centre) * (b - centre)).sum() };
     let spread = (product(&x, &x) * product(&y, &y)).sqrt();
     if spread <= 0.0 {

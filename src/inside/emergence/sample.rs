@@ -57,7 +57,7 @@ impl SampledMatrix {
     /// A matrix from its weights, source by source; `None` where they do not fill whole sources. `parts` are the numbers of targets per part.
     pub fn new(block: usize, group: Group, parts: Vec<usize>, weights: Vec<f64>) -> Option<Self> {
         let targets: usize = parts.iter().sum();
-        let whole = targets > 0 && weights.len() % targets == 0;
+        let whole = targets > 0 && weights.len().is_multiple_of(targets);
         whole.then_some(Self {
             block,
             group,

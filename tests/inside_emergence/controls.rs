@@ -19,8 +19,8 @@ fn gaussian(
     SampledMatrix::new(block, group, vec![targets], weights).unwrap()
 }
 
-fn one(sources: usize, targets: usize, sigma: f64) -> Sample {
-    let mut sampler = SplitMix64::new(99);
+fn one(seed: u64, sources: usize, targets: usize, sigma: f64) -> Sample {
+    let mut sampler = SplitMix64::new(99 + seed);
     Sample {
         matrices: vec![gaussian(0, Group::BlockInput, sources, targets, sigma, &mut sampler)],
     }
@@ -41,23 +41,43 @@ fn measured(sample: &Sample, config: &Config) -> Measurement {
 fn gaussian_weights_of_every_scale_have_the_irregularity_and_width_of_the_table() {
     let oracle = oracle::file("21");
     for row in list(&oracle["gaussian_scale"]["rows"]) {
-        let found = measured(&one(4000, 128, number(&row["sigma"])), &config());
+        let sigma = number(&row["sigma"]);
         // Every draw has other extreme weights, and these move the smallest radius and with it the fit (spec 6.3): over six draws of σ = 0.007,
-        // the width runs from 0.46 to 0.52 as the radius runs from 28 to 30.
+        // the width runs from 0.46 to 0.52 as the radius runs from 28 to 30. The median of a few draws is what can be compared.
+        let draws: Vec<Measurement> = (0..5)
+            .map(|seed| measured(&one(seed, 4000, 128, sigma), &config()))
+            .collect();
+        let median = |of: fn(&Measurement) -> f64| {
+            let mut values: Vec<f64> = draws.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[2]
+        };
         let alpha0 = number(&row["alpha0"]);
-        close(found.alpha0.mean, alpha0, 0.04 * alpha0, &format!("α0 of {row}"));
+        close(
+            median(|found| found.alpha0.mean),
+            alpha0,
+            0.04 * alpha0,
+            &format!("α0 of {row}"),
+        );
         let width = number(&row["width"]);
-        close(found.width.mean, width, 0.2 * width, &format!("width of {row}"));
+        close(
+            median(|found| found.width.mean),
+            width,
+            0.2 * width,
+            &format!("width of {row}"),
+        );
+        let found = &draws[0];
+        // The table rounds σ.
         close(
             found.fate.kept_fraction(),
             number(&row["kept"]),
-            0.002,
+            0.004,
             &format!("kept fraction of {row}"),
         );
     }
     for row in list(&oracle["gaussian_out_degree"]["rows"]) {
         let targets = usize::try_from(row["targets"].as_u64().unwrap()).unwrap();
-        let found = measured(&one(2000, targets, 0.02), &config());
+        let found = measured(&one(0, 2000, targets, 0.02), &config());
         close(found.alpha0.mean, number(&row["alpha0"]), 0.05, &format!("α0 of {row}"));
     }
 }

@@ -98,49 +98,35 @@ pub fn metrics_figure(trace: &Trace) -> Option<String> {
     Some(twin(
         axis,
         "Irregularity and heterogeneity",
-        alpha0,
+        vec![alpha0],
         "α0",
         width,
         "width",
     ))
 }
 
-/// A control of a row.
-type Control = fn(&Row) -> Option<f64>;
+/// A control's name, its colour, and its value in a row.
+type Control = (&'static str, &'static str, fn(&Row) -> Option<f64>);
+
+/// The controls, the two that matter most first.
+const CONTROLS: [Control; 6] = [
+    ("E, weights shuffled in each matrix", "#7a7a7a", |row| {
+        row.controls.shuffled
+    }),
+    ("E of growth alone", "#d98b2b", |row| row.controls.growth),
+    ("E beyond the shuffle", "#2f8f4e", |row| row.controls.excess),
+    ("E at one root mean square", "#8a4fb0", |row| row.controls.one_scale),
+    ("E, fixed grid", "#5aa9d6", |row| row.controls.grid),
+    ("E, fixed grid at one root mean square", "#c79bd8", |row| {
+        row.controls.grid_one_scale
+    }),
+];
 
 /// E with its 95 % interval, its controls, and the floor below which it is noise. `None` without E.
 pub fn emergence_figure(trace: &Trace) -> Option<String> {
     let axis = Axis::of(trace);
     let mut plots: Vec<Plot> = vec![e_line(trace, axis, "E")?];
-    let controls: [(&str, &str, Control); 6] = [
-        ("E, weights shuffled in each matrix", "#7a7a7a", |row| {
-            row.controls.shuffled
-        }),
-        ("E beyond the shuffle", "#2f8f4e", |row| row.controls.excess),
-        ("E of growth alone", SECOND, |row| row.controls.growth),
-        ("E at one root mean square", "#8a4fb0", |row| row.controls.one_scale),
-        ("E, fixed grid", "#5aa9d6", |row| row.controls.grid),
-        ("E, fixed grid at one root mean square", "#c79bd8", |row| {
-            row.controls.grid_one_scale
-        }),
-    ];
-    for (name, color, of) in controls {
-        let points = trace
-            .rows
-            .iter()
-            .filter_map(|row| Some((axis.place(row.step), of(row)?)));
-        let points: Vec<(f64, f64)> = points.collect();
-        if !points.is_empty() {
-            plots.push(
-                LinePlot::new()
-                    .with_data(points)
-                    .with_color(color)
-                    .with_dashed()
-                    .with_legend(name)
-                    .into(),
-            );
-        }
-    }
+    plots.extend(CONTROLS.iter().filter_map(|control| dashed(trace, axis, control)));
     let mut layout = layout(
         &plots,
         "Structural self-organisation E and its controls",
@@ -154,10 +140,11 @@ pub fn emergence_figure(trace: &Trace) -> Option<String> {
     Some(render_to_svg(plots, layout))
 }
 
-/// E (left axis) beside a measure (right axis), the shuffled control with it. `None` where the two have no step in common.
+/// E with its shuffled and growth controls (left axis) beside a measure (right axis). `None` where the two have no step in common.
 pub fn beside_figure(trace: &Trace, measure: &Beside) -> Option<String> {
     let axis = Axis::of(trace);
-    let own = e_line(trace, axis, "E (left)")?;
+    let mut own = vec![e_line(trace, axis, "E (left)")?];
+    own.extend(CONTROLS[..2].iter().filter_map(|control| dashed(trace, axis, control)));
     let points = trace.rows.iter().filter_map(|row| {
         let value = measure.at(row.step)?;
         Some((axis.place(row.step), value, value, value))
@@ -177,6 +164,24 @@ pub fn rms_figure(trace: &Trace) -> Option<String> {
     let plots = vec![banded(&points.collect::<Vec<_>>(), "root mean square", MAIN)?];
     let layout = layout(&plots, "Scale of the sampled weights", axis.name(), "root mean square");
     Some(render_to_svg(plots, layout))
+}
+
+/// A control's line; `None` where no row has it.
+fn dashed(trace: &Trace, axis: Axis, (name, color, of): &Control) -> Option<Plot> {
+    let points = trace
+        .rows
+        .iter()
+        .filter_map(|row| Some((axis.place(row.step), of(row)?)));
+    let points: Vec<(f64, f64)> = points.collect();
+    let line = || {
+        LinePlot::new()
+            .with_data(points.clone())
+            .with_color(*color)
+            .with_dashed()
+            .with_legend(*name)
+            .into()
+    };
+    (!points.is_empty()).then(line)
 }
 
 fn e_line(trace: &Trace, axis: Axis, name: &str) -> Option<Plot> {
@@ -210,8 +215,8 @@ fn layout(plots: &[Plot], title: &str, x: &str, y: &str) -> Layout {
         .with_height(560.0)
 }
 
-fn twin(axis: Axis, title: &str, left: Plot, left_name: &str, right: Plot, right_name: &str) -> String {
-    let (left, right) = (vec![left], vec![right]);
+fn twin(axis: Axis, title: &str, left: Vec<Plot>, left_name: &str, right: Plot, right_name: &str) -> String {
+    let right = vec![right];
     let layout = Layout::auto_from_twin_y_plots(&left, &right)
         .with_title(title)
         .with_x_label(axis.name())

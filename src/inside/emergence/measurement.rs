@@ -12,7 +12,7 @@ use super::{
     parts::Parts,
     plan::Plan,
     sample::{Sample, sample},
-    spectrum::{Curve, Scaling, Spectrum, asymmetry},
+    spectrum::{Curve, Scaling, Spectrum, SpectrumError, asymmetry},
     weights::Weights,
 };
 
@@ -175,26 +175,40 @@ fn mean_curve(repetitions: &[Repetition]) -> MeanCurve {
 /// The spectrum of sampled networks, one per repetition.
 pub fn measure_samples(samples: &[Sample], config: &Config) -> Result<Measurement, EmergenceError> {
     config.check()?;
-    let parts: Vec<Parts> = samples.par_iter().map(|sample| Parts::of(sample, config)).collect();
-    join(&parts, config)
+    let one = |(seed, sample): (usize, &Sample)| Repetition::of(seed, &Parts::of(sample, config), config);
+    join(samples.par_iter().enumerate().map(one).collect(), config)
 }
 
-/// The same of sums that are there already.
-pub(super) fn join(parts: &[Parts], config: &Config) -> Result<Measurement, EmergenceError> {
-    let (mut repetitions, mut rejected) = (Vec::new(), 0);
-    for (seed, parts) in parts.iter().enumerate() {
-        let spectrum = parts.spectrum(config, |_, _| true)?;
-        if spectrum.is_rejected(config.analysis.reject) {
-            rejected += 1;
-            continue;
-        }
-        repetitions.push(Repetition {
+/// The same of samples that are made when they are measured, so that no more of them exist than there are threads.
+pub(super) fn measure_made(
+    count: usize,
+    make: impl Fn(usize) -> Sample + Sync,
+    config: &Config,
+) -> Result<Measurement, EmergenceError> {
+    let one = |seed: usize| Repetition::of(seed, &Parts::of(&make(seed), config), config);
+    join((0..count).into_par_iter().map(one).collect(), config)
+}
+
+impl Repetition {
+    pub(super) fn of(seed: usize, parts: &Parts, config: &Config) -> Result<Self, SpectrumError> {
+        Ok(Self {
             seed,
-            spectrum,
+            spectrum: parts.spectrum(config, |_, _| true)?,
             fate: parts.fate,
             rms: parts.rms,
-        });
+        })
     }
+}
+
+/// Joins repetitions, in their order.
+pub(super) fn join(
+    all: Vec<Result<Repetition, SpectrumError>>,
+    config: &Config,
+) -> Result<Measurement, EmergenceError> {
+    let mut repetitions = all.into_iter().collect::<Result<Vec<Repetition>, SpectrumError>>()?;
+    let before = repetitions.len();
+    repetitions.retain(|one| !one.spectrum.is_rejected(config.analysis.reject));
+    let rejected = before - repetitions.len();
     Measurement::of(repetitions, rejected, config)
 }
 
@@ -202,7 +216,10 @@ pub(super) fn join(parts: &[Parts], config: &Config) -> Result<Measurement, Emer
 pub fn measure(weights: &dyn Weights, config: &Config) -> Result<Measurement, EmergenceError> {
     config.check()?;
     match config.scope {
-        Scope::Full => join(&[full::parts(weights, config)?], config),
+        Scope::Full => {
+            let parts = full::parts(weights, config)?;
+            join(vec![Repetition::of(0, &parts, config)], config)
+        }
         Scope::Sampled { size, repetitions } => {
             let plan = Plan::new(weights.shape(), size, repetitions);
             measure_samples(&sample(weights, &plan, config)?, config)

@@ -10,7 +10,7 @@ use super::{
     degree::{Metrics, degree},
     error::EmergenceError,
     full,
-    measurement::{Estimate, Measurement, join, measure_samples},
+    measurement::{Estimate, Measurement, Repetition, join, measure_made},
     parts::{Dissection, Parts},
     plan::Plan,
     sample::{Group, Sample, sample},
@@ -104,7 +104,13 @@ pub fn report(weights: &dyn Weights, config: &Config) -> Result<Report, Emergenc
             (Some(plan.size), samples, sums)
         }
     };
-    let measurement = join(&sums, config)?;
+    let repetitions = sums.iter().enumerate();
+    let measurement = join(
+        repetitions
+            .map(|(seed, sums)| Repetition::of(seed, sums, config))
+            .collect(),
+        config,
+    )?;
     let dissections: Vec<Dissection> = sums
         .par_iter()
         .map(|sums| sums.dissect(config))
@@ -155,16 +161,18 @@ fn part_rows(dissections: &[Dissection]) -> Vec<Part> {
         .collect()
 }
 
-/// The control's samples: `draws` for every repetition.
-pub(super) fn controls(samples: &[Sample], kind: Surrogate, draws: u64) -> Vec<Sample> {
-    let pairs: Vec<(u64, u64)> = (0..samples.len() as u64)
-        .flat_map(|repetition| (0..draws).map(move |draw| (repetition, draw)))
-        .collect();
-    let one = |(repetition, draw): (u64, u64)| {
-        let place = usize::try_from(repetition).unwrap_or(0);
-        surrogate(&samples[place], kind, repetition, draw)
+/// The spectrum of a control, drawn `draws` times for every repetition.
+pub(super) fn control(
+    samples: &[Sample],
+    kind: Surrogate,
+    draws: usize,
+    config: &Config,
+) -> Result<Measurement, EmergenceError> {
+    let make = |nth: usize| {
+        let (repetition, draw) = (nth / draws, nth % draws);
+        surrogate(&samples[repetition], kind, repetition as u64, draw as u64)
     };
-    pairs.into_par_iter().map(one).collect()
+    measure_made(samples.len() * draws, make, config)
 }
 
 fn surrogates(samples: &[Sample], config: &Config, own: Metrics) -> Result<Vec<SurrogateRow>, EmergenceError> {
@@ -177,7 +185,7 @@ fn surrogates(samples: &[Sample], config: &Config, own: Metrics) -> Result<Vec<S
         ("Gaussian in each matrix", Surrogate::Gaussian),
     ];
     let row = |(name, kind)| {
-        let control = measure_samples(&controls(samples, kind, 1), &config)?;
+        let control = control(samples, kind, 1, &config)?;
         Ok(SurrogateRow {
             name,
             alpha0: control.alpha0,

@@ -8,9 +8,9 @@ use super::{
     control::{Surrogate, rescaled},
     degree::{Degree, Metrics, degree},
     error::EmergenceError,
-    measurement::{Estimate, Measurement, measure_samples},
+    measurement::{Estimate, Measurement, measure_made, measure_samples},
     plan::Plan,
-    report::{at_one_scale, companions, controls, on_grid, sampled, unjudged},
+    report::{at_one_scale, companions, control, on_grid, sampled, unjudged},
     sample::{Sample, sample},
     sampler::SplitMix64,
     weights::Weights,
@@ -35,7 +35,7 @@ pub struct TraceConfig {
     /// The place of the baseline among the checkpoints, from 0.
     pub baseline: usize,
     /// Permutations per repetition of the shuffled control; 5 or more in the spec.
-    pub permutations: u64,
+    pub permutations: usize,
     /// Resamples of the interval of E.
     pub resamples: usize,
 }
@@ -142,23 +142,17 @@ struct Views {
 impl Views {
     fn of(samples: &[Sample], trace: &TraceConfig) -> Self {
         let config = &trace.config;
-        let metrics = |samples: &[Sample], config: Config| {
-            measure_samples(samples, &config)
-                .ok()
-                .map(|measurement| measurement.metrics())
-        };
+        let metrics = |measured: Result<Measurement, EmergenceError>| Some(measured.ok()?.metrics());
+        let otherwise = |config: &Config| metrics(measure_samples(samples, config));
         let bare = unjudged(config);
         Self {
             main: measure_samples(samples, config),
-            shuffled: metrics(
-                &controls(samples, Surrogate::Shuffled, trace.permutations),
-                bare.clone(),
-            ),
-            gaussian: metrics(&controls(samples, Surrogate::Gaussian, 1), bare.clone()),
+            shuffled: metrics(control(samples, Surrogate::Shuffled, trace.permutations, &bare)),
+            gaussian: metrics(control(samples, Surrogate::Gaussian, 1, &bare)),
             // These are the same quantity made otherwise, so they have to scale too.
-            one_scale: metrics(samples, at_one_scale(config)),
-            grid: metrics(samples, on_grid(config)),
-            grid_one_scale: metrics(samples, on_grid(&at_one_scale(config))),
+            one_scale: otherwise(&at_one_scale(config)),
+            grid: otherwise(&on_grid(config)),
+            grid_one_scale: otherwise(&on_grid(&at_one_scale(config))),
         }
     }
 }
@@ -282,11 +276,12 @@ impl Baseline {
 
     /// The baseline's weights, grown to these root mean squares.
     fn grown(&self, rms: &[f64], config: &TraceConfig) -> Option<Metrics> {
-        let growth = |(sample, rms): (&Sample, &f64)| rescaled(sample, rms / sample.rms());
-        let samples: Vec<Sample> = self.samples.iter().zip(rms).map(growth).collect();
-        measure_samples(&samples, &unjudged(&config.config))
-            .ok()
-            .map(|measurement| measurement.metrics())
+        let grown = |nth: usize| {
+            let sample = &self.samples[nth];
+            rescaled(sample, rms[nth] / sample.rms())
+        };
+        let config = unjudged(&config.config);
+        Some(measure_made(rms.len(), grown, &config).ok()?.metrics())
     }
 }
 

@@ -1,1 +1,3 @@
 //! Analyses of the model itself, from its activations and weights. A *unit* here is an FFN neuron of the model: a layer and an index.
+
+pub mod bricks;

@@ -9,7 +9,10 @@ use crate::oracle::{close, get, matrix, near, read, same};
 
 const TOLERANCE: f64 = 1e-9;
 
-fn case() -> (Value, Vec<(Lora<f64>, f64)>, Matrix<f64>) {
+/// Adapters with their scales.
+type Scaled = Vec<(Lora<f64>, f64)>;
+
+fn case() -> (Value, Scaled, Matrix<f64>) {
     let oracle = read("ops.json");
     let op = oracle["ops"]["lora"].clone();
     let adapters = get::<Vec<Value>>(&op["adapters"]);
@@ -22,7 +25,9 @@ fn case() -> (Value, Vec<(Lora<f64>, f64)>, Matrix<f64>) {
 }
 
 fn sum(left: &Matrix<f64>, right: &Matrix<f64>) -> Matrix<f64> {
-    Matrix::from_fn(left.rows(), left.columns(), |row, column| left.at(row, column) + right.at(row, column))
+    Matrix::from_fn(left.rows(), left.columns(), |row, column| {
+        left.at(row, column) + right.at(row, column)
+    })
 }
 
 #[test]
@@ -33,11 +38,21 @@ fn merging_joining_and_running_adapters_is_that_of_the_reference() {
     let merged = first.merged_into(&base, *scale).unwrap();
     same(&merged, &expected["merged_first"], TOLERANCE);
     let (second, other) = &adapters[1];
-    same(&second.merged_into(&merged, *other).unwrap(), &expected["merged_both"], TOLERANCE);
+    same(
+        &second.merged_into(&merged, *other).unwrap(),
+        &expected["merged_both"],
+        TOLERANCE,
+    );
     let outputs = matrix(&expected["y_runtime_first"]);
     for (x, y) in matrix(&op["x"]).each_row().zip(outputs.each_row()) {
         let added = first.output(x, *scale).unwrap();
-        let found: Vec<f64> = base.times(x).unwrap().iter().zip(added).map(|(y, added)| y + added).collect();
+        let found: Vec<f64> = base
+            .times(x)
+            .unwrap()
+            .iter()
+            .zip(added)
+            .map(|(y, added)| y + added)
+            .collect();
         close(&found, y, TOLERANCE);
     }
     let joined = Lora::joined(&[(first, *scale), (second, *other)]).unwrap();
@@ -52,7 +67,11 @@ fn an_adapter_merged_and_taken_out_restores_the_tensor() {
     let (_, adapters, base) = case();
     let (adapter, _) = &adapters[0];
     let merged = adapter.merged_into(&base, 0.7).unwrap();
-    close(adapter.merged_into(&merged, -0.7).unwrap().values(), base.values(), 1e-12);
+    close(
+        adapter.merged_into(&merged, -0.7).unwrap().values(),
+        base.values(),
+        1e-12,
+    );
     assert_eq!(adapter.merged_into(&base, 0.0).unwrap(), base);
 }
 
@@ -63,7 +82,11 @@ fn singular_values_and_the_loss_of_truncation_are_those_of_the_reference() {
     let (base, model) = (matrix(&oracle["base"]), matrix(&oracle["models"][0]));
     let delta = Matrix::<f64>::from_fn(6, 8, |row, column| model.at(row, column) - base.at(row, column));
     let expected = &op["expected"]["extract_rank"];
-    close(&singular_values(&delta).unwrap(), &get::<Vec<f64>>(&expected["singular_values"]), TOLERANCE);
+    close(
+        &singular_values(&delta).unwrap(),
+        &get::<Vec<f64>>(&expected["singular_values"]),
+        TOLERANCE,
+    );
     let found = extract(&delta, 2).unwrap();
     near(found.relative_error, get(&expected["rank2_relative_error"]), TOLERANCE);
     let rest = found.adapter.delta(1.0);
@@ -78,7 +101,9 @@ fn singular_values_and_the_loss_of_truncation_are_those_of_the_reference() {
 #[test]
 fn an_average_of_products_is_not_the_product_of_averages() {
     let matrix = |rows, columns, shift: usize| {
-        Matrix::<f64>::from_fn(rows, columns, |row, column| ((row * 5 + column * 3 + shift) % 7) as f64 - 3.0)
+        Matrix::<f64>::from_fn(rows, columns, |row, column| {
+            ((row * 5 + column * 3 + shift) % 7) as f64 - 3.0
+        })
     };
     let first = Lora::new(matrix(2, 8, 0), matrix(6, 2, 1), 2.0).unwrap();
     let second = Lora::new(matrix(2, 8, 4), matrix(6, 2, 2), 2.0).unwrap();
@@ -96,9 +121,15 @@ fn an_average_of_products_is_not_the_product_of_averages() {
     assert!(gap > 0.1 * wanted.frobenius(), "{gap}");
     // Cut to rank 2, the loss is what the products lose, and no adapter of this rank loses less.
     let cut = average(&[(&first, 1.0), (&second, 1.0)], 2).unwrap();
-    let lost = Matrix::<f64>::from_fn(6, 8, |row, column| cut.adapter.delta(1.0).at(row, column) - wanted.at(row, column));
+    let lost = Matrix::<f64>::from_fn(6, 8, |row, column| {
+        cut.adapter.delta(1.0).at(row, column) - wanted.at(row, column)
+    });
     near(lost.frobenius() / wanted.frobenius(), cut.relative_error, TOLERANCE);
-    near(cut.relative_error, extract(&wanted, 2).unwrap().relative_error, TOLERANCE);
+    near(
+        cut.relative_error,
+        extract(&wanted, 2).unwrap().relative_error,
+        TOLERANCE,
+    );
 }
 
 #[test]
@@ -109,7 +140,11 @@ fn an_adapter_merged_with_itself_by_any_method_is_itself() {
     for method in [
         Method::Linear { weighting },
         Method::Slerp { t: 0.4 },
-        Method::Ties { density: 1.0, lambda: 1.0, weighting },
+        Method::Ties {
+            density: 1.0,
+            lambda: 1.0,
+            weighting,
+        },
     ] {
         let merged = merge_adapters(method, &[(adapter, 1.0), (adapter, 1.0)], None, 0).unwrap();
         assert_eq!(merged.adapter.rank(), 2);
@@ -129,9 +164,18 @@ fn an_alpha_of_zero_leaves_the_scale_alone() {
 #[test]
 fn factors_that_do_not_fit_are_refused() {
     let ones = |rows, columns| Matrix::<f32>::from_fn(rows, columns, |_, _| 1.0);
-    assert!(matches!(Lora::new(ones(2, 3), ones(3, 1), 1.0), Err(LoraError::Shape(_))));
+    assert!(matches!(
+        Lora::new(ones(2, 3), ones(3, 1), 1.0),
+        Err(LoraError::Shape(_))
+    ));
     assert_eq!(Lora::new(ones(0, 3), ones(3, 0), 1.0), Err(LoraError::NoRank));
-    assert!(matches!(Lora::new(ones(1, 3), ones(3, 1), f64::NAN), Err(LoraError::Alpha(_))));
+    assert!(matches!(
+        Lora::new(ones(1, 3), ones(3, 1), f64::NAN),
+        Err(LoraError::Alpha(_))
+    ));
     let adapter = Lora::new(ones(1, 3), ones(3, 1), 1.0).unwrap();
-    assert!(matches!(adapter.merged_into(&ones(4, 3), 1.0), Err(LoraError::Shape(_))));
+    assert!(matches!(
+        adapter.merged_into(&ones(4, 3), 1.0),
+        Err(LoraError::Shape(_))
+    ));
 }

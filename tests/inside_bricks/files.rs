@@ -18,10 +18,28 @@ fn functions() -> Vec<String> {
 }
 
 fn table() -> PruningTable {
-    let row = |kind, values: [f64; 2]| (Removal { kind, units: UnitSet::of_layer(0, [1, 2]) }, values.to_vec());
+    let row = |kind, values: [f64; 2]| {
+        (
+            Removal {
+                kind,
+                units: UnitSet::of_layer(0, [1, 2]),
+            },
+            values.to_vec(),
+        )
+    };
     let measured = vec![
-        row(Kind::Brick { function: "code".into() }, [20.0, 10.5]),
-        row(Kind::Brick { function: "prose, English".into() }, [10.25, 900.0]),
+        row(
+            Kind::Brick {
+                function: "code".into(),
+            },
+            [20.0, 10.5],
+        ),
+        row(
+            Kind::Brick {
+                function: "prose, English".into(),
+            },
+            [10.25, 900.0],
+        ),
         row(Kind::Random { seed: 4 }, [10.0, 9.5]),
     ];
     PruningTable::new(functions(), vec![10.0, 10.0], measured).unwrap()
@@ -29,7 +47,12 @@ fn table() -> PruningTable {
 
 fn sparsity() -> LayerSparsity {
     let oracle = read("sparsity.json");
-    measure(&matrix(&oracle["activations_tn"]), &matrix(&oracle["W_down_out_in"]), &Settings::default()).unwrap()
+    measure(
+        &matrix(&oracle["activations_tn"]),
+        &matrix(&oracle["W_down_out_in"]),
+        &Settings::default(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -41,15 +64,26 @@ fn tables_are_csv_that_reads_back_as_the_same_numbers() {
     write_pruning(&path, &table()).unwrap();
     let written = text();
     assert!(written.starts_with("removed,kind,units,function,original,perplexity,percent_increase\n"));
-    assert!(written.contains("\ncode,brick,2,\"prose, English\",10,10.5,5\n"), "{written}");
+    assert!(
+        written.contains("\ncode,brick,2,\"prose, English\",10,10.5,5\n"),
+        "{written}"
+    );
     assert!(written.contains("\nrandom 4,random,2,code,10,10,0\n"), "{written}");
 
     let third = 1.0 / 3.0;
-    write_scores(&path, &functions(), &[(7, FunctionScores(Matrix::new(1, 2, vec![third, 1.0]).unwrap()))]).unwrap();
+    write_scores(
+        &path,
+        &functions(),
+        &[(7, FunctionScores(Matrix::new(1, 2, vec![third, 1.0]).unwrap()))],
+    )
+    .unwrap();
     assert_eq!(text(), format!("layer,unit,code,\"prose, English\"\n7,0,{third},1\n"));
 
     write_square(&path, &functions(), &[vec![1.0, 0.05], vec![0.05, 1.0]]).unwrap();
-    assert_eq!(text(), "function,code,\"prose, English\"\ncode,1,0.05\n\"prose, English\",0.05,1\n");
+    assert_eq!(
+        text(),
+        "function,code,\"prose, English\"\ncode,1,0.05\n\"prose, English\",0.05,1\n"
+    );
 
     write_groups(&path, &[(3, Groups::new(vec![1, 0]))]).unwrap();
     assert_eq!(text(), "layer,unit,group\n3,0,1\n3,1,0\n");
@@ -76,14 +110,22 @@ fn a_file_that_cannot_be_written_leaves_the_old_one_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("table.json");
     let failed = write_json(&path, &1).unwrap_err();
-    assert!(failed.to_string().starts_with(&format!("failed to write `{}`: ", path.display())));
+    assert!(
+        failed
+            .to_string()
+            .starts_with(&format!("failed to write `{}`: ", path.display()))
+    );
     // A map with keys that are no strings is no JSON: writing fails half-way.
     let path = folder.path().join("table.json");
     write_json(&path, &1).unwrap();
     let unwritable = std::collections::BTreeMap::from([(vec![1], 1)]);
     write_json(&path, &unwritable).unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no temporary file stays behind"
+    );
 }
 
 fn brick(id: &str) -> Brick {
@@ -92,9 +134,18 @@ fn brick(id: &str) -> Brick {
         id: id.into(),
         model_fingerprint: "ab12".into(),
         architecture: "llama".into(),
-        members: Members::UnitSet { units: UnitSet::of_layer(3, [7, 1]) },
-        provenance: Provenance { function: Some("code".into()), seed: Some(1), ..Provenance::default() },
-        scores: Scores { coverage: Some(0.5), ..Scores::default() },
+        members: Members::UnitSet {
+            units: UnitSet::of_layer(3, [7, 1]),
+        },
+        provenance: Provenance {
+            function: Some("code".into()),
+            seed: Some(1),
+            ..Provenance::default()
+        },
+        scores: Scores {
+            coverage: Some(0.5),
+            ..Scores::default()
+        },
         created_by: "widedeep".into(),
         parents: vec!["older".into()],
     }
@@ -106,7 +157,12 @@ fn a_registry_holds_what_was_written_in_order_of_ids() {
     for id in ["prose", "code"] {
         brick(id).write(folder.path()).unwrap();
     }
-    let lora = Brick { members: Members::Lora { file: PathBuf::from("edit.gguf") }, ..brick("edit") };
+    let lora = Brick {
+        members: Members::Lora {
+            file: PathBuf::from("edit.gguf"),
+        },
+        ..brick("edit")
+    };
     lora.write(folder.path()).unwrap();
     let read = read_registry(folder.path()).unwrap();
     let ids: Vec<&str> = read.iter().map(|(_, brick)| brick.id.as_str()).collect();
@@ -121,10 +177,16 @@ fn records_that_cannot_be_read_say_why() {
     let path = brick("code").write(folder.path()).unwrap();
     let twin = folder.path().join("twin.json");
     fs::copy(&path, &twin).unwrap();
-    assert!(matches!(read_registry(folder.path()), Err(RecordError::Repeated { .. })));
+    assert!(matches!(
+        read_registry(folder.path()),
+        Err(RecordError::Repeated { .. })
+    ));
     fs::write(&twin, r#"{"version": 2, "later": "field"}"#).unwrap();
     let failed = read_registry(folder.path()).unwrap_err().to_string();
-    assert!(failed.contains("has version 2, and this program reads up to 1"), "{failed}");
+    assert!(
+        failed.contains("has version 2, and this program reads up to 1"),
+        "{failed}"
+    );
     fs::write(&twin, "{\n\"version\": 1,\n\"id\": 3}").unwrap();
     let failed = read_registry(folder.path()).unwrap_err().to_string();
     assert!(failed.contains("twin.json:3` is no brick record"), "{failed}");
@@ -152,7 +214,10 @@ fn figures_are_svg_of_a_size_that_a_page_can_hold() {
 #[test]
 fn there_is_no_figure_of_nothing() {
     assert_eq!(specialisation_histogram("Scores", &[], None), None);
-    assert_eq!(coactivation_blocks("Blocks", &Graph::<f32>::symmetric(0, |_, _| 0.0), &Groups::new(vec![])), None);
+    assert_eq!(
+        coactivation_blocks("Blocks", &Graph::<f32>::symmetric(0, |_, _| 0.0), &Groups::new(vec![])),
+        None
+    );
     let empty = PruningTable::new(vec![], vec![], vec![]).unwrap();
     assert_eq!(pruning_heat_map("Pruning", &empty), None);
 }

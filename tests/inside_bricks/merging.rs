@@ -3,8 +3,8 @@ use serde_json::Value;
 use widedeep::inside::bricks::{
     Matrix,
     merge::{
-        Election, MergeError, Method, Rescale, Weighted, Weighting, bernoulli_masks, dare, fisher, linear, merge, regmean,
-        slerp, task_arithmetic, ties,
+        Election, MergeError, Method, Rescale, Weighted, Weighting, bernoulli_masks, dare, fisher, linear, merge,
+        regmean, slerp, task_arithmetic, ties,
     },
 };
 
@@ -22,12 +22,21 @@ impl Case {
     fn new() -> Self {
         let oracle = read("ops.json");
         let models = get::<Vec<Value>>(&oracle["models"]).iter().map(matrix).collect();
-        Self { base: matrix(&oracle["base"]), models, ops: oracle["ops"].clone() }
+        Self {
+            base: matrix(&oracle["base"]),
+            models,
+            ops: oracle["ops"].clone(),
+        }
     }
 
     fn weighted(&self, weights: &Value) -> Vec<Weighted<'_, f64>> {
         let pairs = self.models.iter().zip(get::<Vec<f64>>(weights));
-        pairs.map(|(model, weight)| Weighted { values: model.values(), weight }).collect()
+        pairs
+            .map(|(model, weight)| Weighted {
+                values: model.values(),
+                weight,
+            })
+            .collect()
     }
 
     fn tensor(&self, slerp: &Value, name: &Value) -> Matrix<f64> {
@@ -45,7 +54,11 @@ fn is(found: &[f64], expected: &Value) {
 }
 
 fn weighting(normalised: &Value) -> Weighting {
-    if get(normalised) { Weighting::Normalised } else { Weighting::Raw }
+    if get(normalised) {
+        Weighting::Normalised
+    } else {
+        Weighting::Raw
+    }
 }
 
 #[test]
@@ -65,7 +78,10 @@ fn slerp_is_that_of_the_reference_also_between_nearly_parallel_tensors() {
     assert!(cases.iter().any(|case| case["kind"] == "lerp"));
     for one in &cases {
         let (first, second) = (case.tensor(op, &one["a"]), case.tensor(op, &one["b"]));
-        is(&slerp(first.values(), second.values(), get(&one["t"])).unwrap(), &one["expected"]);
+        is(
+            &slerp(first.values(), second.values(), get(&one["t"])).unwrap(),
+            &one["expected"],
+        );
     }
 }
 
@@ -74,7 +90,13 @@ fn task_arithmetic_is_that_of_the_reference() {
     let case = Case::new();
     let op = &case.ops["task_arithmetic"];
     let models = case.weighted(&op["weights"]);
-    let found = task_arithmetic(case.base.values(), &models, get(&op["lam"]), weighting(&op["normalize"])).unwrap();
+    let found = task_arithmetic(
+        case.base.values(),
+        &models,
+        get(&op["lam"]),
+        weighting(&op["normalize"]),
+    )
+    .unwrap();
     is(&found, &op["expected"]);
 }
 
@@ -84,7 +106,14 @@ fn ties_is_that_of_the_reference() {
     for one in get::<Vec<Value>>(&case.ops["ties"]["cases"]) {
         let models = case.weighted(&one["weights"]);
         let (density, lambda) = (get(&one["density"]), get(&one["lam"]));
-        let found = ties(case.base.values(), &models, density, lambda, weighting(&one["normalize"])).unwrap();
+        let found = ties(
+            case.base.values(),
+            &models,
+            density,
+            lambda,
+            weighting(&one["normalize"]),
+        )
+        .unwrap();
         is(&found, &one["expected"]);
     }
 }
@@ -99,7 +128,18 @@ fn dare_with_given_masks_is_that_of_the_reference_under_both_rescalings() {
         .collect();
     let models = case.weighted(&op["weights"]);
     let density = get(&op["density"]);
-    let merged = |rescale| dare(case.base.values(), &models, &masks, density, 1.0, rescale, Election::None).unwrap();
+    let merged = |rescale| {
+        dare(
+            case.base.values(),
+            &models,
+            &masks,
+            density,
+            1.0,
+            rescale,
+            Election::None,
+        )
+        .unwrap()
+    };
     is(&merged(Rescale::Density), &op["expected"]);
     is(&merged(Rescale::Magnitude), &op["expected_l1_rescale"]);
 }
@@ -109,7 +149,9 @@ fn fisher_averages_and_regmean_are_those_of_the_reference() {
     let case = Case::new();
     let op = &case.ops["fisher_average"];
     let weights: Vec<Matrix<f64>> = get::<Vec<Value>>(&op["F"]).iter().map(matrix).collect();
-    let pairs: Vec<(&[f64], &[f64])> = (0..2).map(|nth| (case.models[nth].values(), weights[nth].values())).collect();
+    let pairs: Vec<(&[f64], &[f64])> = (0..2)
+        .map(|nth| (case.models[nth].values(), weights[nth].values()))
+        .collect();
     is(&fisher(&pairs).unwrap(), &op["expected"]);
     let op = &case.ops["regmean"];
     let grams: Vec<Matrix<f64>> = get::<Vec<Value>>(&op["gram"]).iter().map(matrix).collect();
@@ -120,13 +162,23 @@ fn fisher_averages_and_regmean_are_those_of_the_reference() {
 
 fn methods() -> Vec<Method> {
     let weighting = Weighting::Normalised;
-    let dare = |rescale, election| Method::Dare { density: 1.0, lambda: 1.0, rescale, election, seed: 3 };
+    let dare = |rescale, election| Method::Dare {
+        density: 1.0,
+        lambda: 1.0,
+        rescale,
+        election,
+        seed: 3,
+    };
     vec![
         Method::Linear { weighting },
         Method::Slerp { t: 0.3 },
         Method::Slerp { t: 0.7 },
         Method::TaskArithmetic { lambda: 1.0, weighting },
-        Method::Ties { density: 1.0, lambda: 1.0, weighting },
+        Method::Ties {
+            density: 1.0,
+            lambda: 1.0,
+            weighting,
+        },
         dare(Rescale::Density, Election::None),
         dare(Rescale::Magnitude, Election::Sign),
     ]
@@ -178,7 +230,10 @@ proptest! {
 
 #[test]
 fn of_equal_differences_ties_keeps_the_first() {
-    let model = Weighted { values: &[1.0, -1.0, 1.0, 1.0][..], weight: 1.0 };
+    let model = Weighted {
+        values: &[1.0, -1.0, 1.0, 1.0][..],
+        weight: 1.0,
+    };
     let merged = ties(&[0.0; 4], &[model], 0.5, 1.0, Weighting::Normalised).unwrap();
     assert_eq!(merged, [1.0, -1.0, 0.0, 0.0]);
 }
@@ -186,7 +241,13 @@ fn of_equal_differences_ties_keeps_the_first() {
 #[test]
 fn a_sum_of_zero_elects_plus() {
     let models = [[1.0], [-1.0]];
-    let models: Vec<Weighted<'_, f64>> = models.iter().map(|model| Weighted { values: &model[..], weight: 1.0 }).collect();
+    let models: Vec<Weighted<'_, f64>> = models
+        .iter()
+        .map(|model| Weighted {
+            values: &model[..],
+            weight: 1.0,
+        })
+        .collect();
     assert_eq!(ties(&[0.0], &models, 1.0, 1.0, Weighting::Normalised).unwrap(), [1.0]);
 }
 
@@ -204,21 +265,48 @@ fn masks_keep_about_the_density_and_differ_between_models_and_tensors() {
 #[test]
 fn what_does_not_merge_says_why() {
     let (short, long) = ([1.0_f32], [1.0_f32, 2.0]);
-    let models = [Weighted { values: &short[..], weight: 1.0 }, Weighted { values: &long[..], weight: -1.0 }];
-    let linear = Method::Linear { weighting: Weighting::Normalised };
+    let models = [
+        Weighted {
+            values: &short[..],
+            weight: 1.0,
+        },
+        Weighted {
+            values: &long[..],
+            weight: -1.0,
+        },
+    ];
+    let linear = Method::Linear {
+        weighting: Weighting::Normalised,
+    };
     let failed = |method, base, models: &[Weighted<'_, f32>]| merge(method, base, models, 0).unwrap_err().to_string();
     assert_eq!(
         failed(linear, None, &models),
         "failed to merge: `tensor size` is 2, but 1 is needed to fit the other tensors; check that all are of the same layer and model"
     );
-    assert_eq!(failed(Method::Slerp { t: 0.5 }, None, &models[..1]), "SLERP merges exactly two models, and 1 were given");
-    let with = |density| Method::Ties { density, lambda: 1.0, weighting: Weighting::Normalised };
+    assert_eq!(
+        failed(Method::Slerp { t: 0.5 }, None, &models[..1]),
+        "SLERP merges exactly two models, and 1 were given"
+    );
+    let with = |density| Method::Ties {
+        density,
+        lambda: 1.0,
+        weighting: Weighting::Normalised,
+    };
     assert_eq!(
         failed(with(0.5), None, &models),
         "TIES works on differences from a base model; give the model that all others were tuned from"
     );
-    assert_eq!(failed(with(1.5), Some(&short), &models[..1]), "density is 1.5, and must be from 0 to 1");
-    let opposed = [models[0], Weighted { values: &short[..], weight: -1.0 }];
+    assert_eq!(
+        failed(with(1.5), Some(&short), &models[..1]),
+        "density is 1.5, and must be from 0 to 1"
+    );
+    let opposed = [
+        models[0],
+        Weighted {
+            values: &short[..],
+            weight: -1.0,
+        },
+    ];
     assert_eq!(merge(linear, None, &opposed, 0).unwrap_err(), MergeError::NoWeight);
     let flat = Matrix::<f64>::from_fn(2, 2, |_, _| 1.0);
     assert_eq!(regmean(&[(&flat, &flat)], 1.0).unwrap_err(), MergeError::Singular);
@@ -226,6 +314,14 @@ fn what_does_not_merge_says_why() {
 
 #[test]
 fn methods_are_read_from_json() {
-    let method: Method = serde_json::from_str(r#"{"method": "ties", "density": 0.2, "lambda": 1, "weighting": "normalised"}"#).unwrap();
-    assert_eq!(method, Method::Ties { density: 0.2, lambda: 1.0, weighting: Weighting::Normalised });
+    let method: Method =
+        serde_json::from_str(r#"{"method": "ties", "density": 0.2, "lambda": 1, "weighting": "normalised"}"#).unwrap();
+    assert_eq!(
+        method,
+        Method::Ties {
+            density: 0.2,
+            lambda: 1.0,
+            weighting: Weighting::Normalised
+        }
+    );
 }

@@ -8,7 +8,9 @@ use widedeep::inside::bricks::{Element, Matrix};
 
 /// A file of reference values.
 pub fn read(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/bricks").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/data/bricks")
+        .join(name);
     let text = fs::read_to_string(&path)
         .unwrap_or_else(|failed| panic!("reference values `{}` are needed: {failed}", path.display()));
     serde_json::from_str(&text).unwrap()
@@ -30,7 +32,10 @@ pub fn close<T: Element>(found: &[T], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "counts of values");
     for (nth, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let (found, size) = (found.into(), expected.abs().max_of(1.0));
-        assert!((found - expected).abs() <= tolerance * size, "value {nth}: {found} is not {expected}");
+        assert!(
+            (found - expected).abs() <= tolerance * size,
+            "value {nth}: {found} is not {expected}"
+        );
     }
 }
 
@@ -44,7 +49,11 @@ pub fn near(found: f64, expected: f64, tolerance: f64) {
 #[track_caller]
 pub fn same<T: Element>(found: &Matrix<T>, expected: &Value, tolerance: f64) {
     let expected = matrix(expected);
-    assert_eq!((found.rows(), found.columns()), (expected.rows(), expected.columns()), "shapes");
+    assert_eq!(
+        (found.rows(), found.columns()),
+        (expected.rows(), expected.columns()),
+        "shapes"
+    );
     close(found.values(), expected.values(), tolerance);
 }
 

@@ -44,7 +44,12 @@ impl Model {
         }
         let ffn = Ffn::new(gate, up, down).unwrap();
         let (embeddings, unembed) = (self.embeddings.clone(), self.unembed.clone());
-        Self { embeddings, ffn, unembed, sequences: self.sequences.clone() }
+        Self {
+            embeddings,
+            ffn,
+            unembed,
+            sequences: self.sequences.clone(),
+        }
     }
 
     /// The perplexity of every function.
@@ -64,7 +69,14 @@ impl Model {
 
     fn loss(&self, token: usize, next: usize) -> f64 {
         let x = self.embeddings.row(token);
-        let hidden: Vec<f64> = self.ffn.output(x).unwrap().iter().zip(x).map(|(out, x)| out + x).collect();
+        let hidden: Vec<f64> = self
+            .ffn
+            .output(x)
+            .unwrap()
+            .iter()
+            .zip(x)
+            .map(|(out, x)| out + x)
+            .collect();
         let logits = self.unembed.times(&hidden).unwrap();
         logits.iter().map(|logit| logit.exp()).sum::<f64>().ln() - logits[next]
     }
@@ -76,20 +88,28 @@ impl Model {
             for sequence in sequences {
                 let mut aggregate = Aggregate::new(Aggregation::MeanAbsolute, self.ffn.units());
                 for &token in sequence {
-                    aggregate.push(&self.ffn.activations(self.embeddings.row(token)).unwrap()).unwrap();
+                    aggregate
+                        .push(&self.ffn.activations(self.embeddings.row(token)).unwrap())
+                        .unwrap();
                 }
                 rows.push(aggregate.finish().unwrap());
                 of_instance.push(function);
             }
         }
         let functions = ["a", "b", "c"].map(String::from).to_vec();
-        (Matrix::from_rows(&rows).unwrap(), Labels::new(functions, of_instance).unwrap())
+        (
+            Matrix::from_rows(&rows).unwrap(),
+            Labels::new(functions, of_instance).unwrap(),
+        )
     }
 }
 
 const TIES: [(Ties, &str); 2] = [
     (Ties::LowerIndex, "func_score, ties by lower index"),
-    (Ties::LargerMean, "func_score, ties by larger mean instance score in the class"),
+    (
+        Ties::LargerMean,
+        "func_score, ties by larger mean instance score in the class",
+    ),
 ];
 
 fn brick(scores: &FunctionScores, function: usize, ties: Ties, means: &Matrix<f64>) -> Vec<usize> {
@@ -118,18 +138,36 @@ fn scores_bricks_and_perplexities_of_a_small_model_are_those_of_the_reference() 
         assert_eq!(units, get::<Vec<usize>>(&row["pruned_neurons"]));
         let pruned = model.without(&units, false).perplexities();
         close(&pruned, &get::<Vec<f64>>(&row["ppl"]), 1e-7);
-        let kind = Kind::Brick { function: labels.functions()[function].clone() };
-        measured.push((Removal { kind, units: UnitSet::of_layer(0, units) }, pruned));
+        let kind = Kind::Brick {
+            function: labels.functions()[function].clone(),
+        };
+        measured.push((
+            Removal {
+                kind,
+                units: UnitSet::of_layer(0, units),
+            },
+            pruned,
+        ));
     }
     let random: Vec<usize> = get(&expected["random_control"]["pruned"]);
     let pruned = model.without(&random, false).perplexities();
     let units = UnitSet::of_layer(0, random);
-    measured.push((Removal { kind: Kind::Random { seed: 0 }, units }, pruned));
+    measured.push((
+        Removal {
+            kind: Kind::Random { seed: 0 },
+            units,
+        },
+        pruned,
+    ));
 
     let table = PruningTable::new(labels.functions().to_vec(), original, measured).unwrap();
     let increases = rows.iter().chain([&expected["random_control"]]);
     for (found, expected) in table.rows.iter().zip(increases) {
-        close(&found.percent_increase, &get::<Vec<f64>>(&expected["percent_increase"]), 1e-6);
+        close(
+            &found.percent_increase,
+            &get::<Vec<f64>>(&expected["percent_increase"]),
+            1e-6,
+        );
         assert_eq!(found.units, 2);
     }
 }
@@ -142,11 +180,16 @@ fn zeroing_rows_of_ffn_up_equals_zeroing_columns_of_ffn_down() {
 }
 
 fn removal(kind: Kind) -> Removal {
-    Removal { kind, units: UnitSet::of_layer(0, [1, 2]) }
+    Removal {
+        kind,
+        units: UnitSet::of_layer(0, [1, 2]),
+    }
 }
 
 fn of(function: &str) -> Kind {
-    Kind::Brick { function: function.into() }
+    Kind::Brick {
+        function: function.into(),
+    }
 }
 
 #[test]
@@ -162,7 +205,11 @@ fn a_table_counts_diagonals_and_compares_bricks_with_random_units() {
     assert_eq!(table.diagonal(), (1, 2));
     // Random controls rise by 1 and 3 %: mean 2, deviation √2.
     near(table.beyond_random("code").unwrap(), 98.0 / 2.0_f64.sqrt(), 1e-9);
-    assert_eq!(table.beyond_random("prose"), None, "controls that do not vary compare with nothing");
+    assert_eq!(
+        table.beyond_random("prose"),
+        None,
+        "controls that do not vary compare with nothing"
+    );
     close(&table.mean_of_random().unwrap(), &[2.0, 0.0], 1e-9);
 }
 
@@ -170,19 +217,45 @@ fn a_table_counts_diagonals_and_compares_bricks_with_random_units() {
 fn figures_that_are_no_perplexities_are_refused() {
     let functions = || vec!["code".to_string(), "prose".to_string()];
     let made = |original, pruned| PruningTable::new(functions(), original, vec![(removal(of("code")), pruned)]);
-    assert!(matches!(made(vec![1.0], vec![2.0, 2.0]), Err(TableError::Count { found: 1, functions: 2, .. })));
-    assert!(matches!(made(vec![3.0, 3.0], vec![2.0, f64::NAN]), Err(TableError::Value { .. })));
-    assert!(matches!(made(vec![3.0, 0.4], vec![2.0, 2.0]), Err(TableError::Value { .. })));
-    assert!(made(vec![3.0, 3.0], vec![2.0, f64::INFINITY]).is_ok(), "a destroyed model is a result");
+    assert!(matches!(
+        made(vec![1.0], vec![2.0, 2.0]),
+        Err(TableError::Count {
+            found: 1,
+            functions: 2,
+            ..
+        })
+    ));
+    assert!(matches!(
+        made(vec![3.0, 3.0], vec![2.0, f64::NAN]),
+        Err(TableError::Value { .. })
+    ));
+    assert!(matches!(
+        made(vec![3.0, 0.4], vec![2.0, 2.0]),
+        Err(TableError::Value { .. })
+    ));
+    assert!(
+        made(vec![3.0, 3.0], vec![2.0, f64::INFINITY]).is_ok(),
+        "a destroyed model is a result"
+    );
     assert_eq!(perplexity(0.0, 0), None);
 }
 
 #[test]
 fn random_controls_have_as_many_units_in_each_layer() {
-    let like: UnitSet = [(0, 3), (0, 9), (2, 1)].into_iter().map(|(layer, index)| Unit { layer, index }).collect();
+    let like: UnitSet = [(0, 3), (0, 9), (2, 1)]
+        .into_iter()
+        .map(|(layer, index)| Unit { layer, index })
+        .collect();
     let widths = [10, 10, 10];
     let random = random_like(&like, &widths, 5);
-    assert_eq!((random.in_layer(0).count(), random.in_layer(1).count(), random.in_layer(2).count()), (2, 0, 1));
+    assert_eq!(
+        (
+            random.in_layer(0).count(),
+            random.in_layer(1).count(),
+            random.in_layer(2).count()
+        ),
+        (2, 0, 1)
+    );
     assert_eq!(random, random_like(&like, &widths, 5));
     assert!((6..30).any(|seed| random_like(&like, &widths, seed) != random));
     let removals = plan(&[("code".into(), like.clone())], &widths, &[1, 2], Some(like));

@@ -4,12 +4,20 @@ use widedeep::inside::bricks::requantise::{BlockFormat, RowError, dequantise, qu
 
 use crate::oracle::{get, read};
 
-const LEGACY: [BlockFormat; 5] =
-    [BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q5_0, BlockFormat::Q5_1, BlockFormat::Q8_0];
+const LEGACY: [BlockFormat; 5] = [
+    BlockFormat::Q4_0,
+    BlockFormat::Q4_1,
+    BlockFormat::Q5_0,
+    BlockFormat::Q5_1,
+    BlockFormat::Q8_0,
+];
 
 fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().unwrap();
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 /// The reference prints 10 digits of f32 values, which name them.
@@ -23,7 +31,10 @@ fn ulp(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         let off = (f64::from(*found) - f64::from(*expected)).abs();
-        assert!(off <= f64::from(expected.abs()) * f64::from(f32::EPSILON), "{found} is not {expected}");
+        assert!(
+            off <= f64::from(expected.abs()) * f64::from(f32::EPSILON),
+            "{found} is not {expected}"
+        );
     }
 }
 
@@ -35,8 +46,16 @@ fn rows_are_quantised_and_read_byte_for_byte_as_by_the_reference() {
         assert_eq!(format.block_bytes(), get::<usize>(&expected["block_bytes"]));
         for nth in 0..4 {
             let row = bytes(&expected["bytes_hex"][nth]);
-            assert_eq!(quantise(format, &values(&oracle["rows"][nth])).unwrap(), row, "{} row {nth}", format.name());
-            ulp(&dequantise(format, &row).unwrap(), &values(&expected["dequantised"][nth]));
+            assert_eq!(
+                quantise(format, &values(&oracle["rows"][nth])).unwrap(),
+                row,
+                "{} row {nth}",
+                format.name()
+            );
+            ulp(
+                &dequantise(format, &row).unwrap(),
+                &values(&expected["dequantised"][nth]),
+            );
         }
     }
 }
@@ -62,7 +81,10 @@ fn a_row_scaled_by_half_is_that_of_the_reference_and_keeps_its_quants() {
         let before = row.clone();
         scale_row(format, &mut row, 0.5).unwrap();
         assert_eq!(row, bytes(&expected["row2_scaled_half_hex"]));
-        ulp(&dequantise(format, &row).unwrap(), &values(&expected["row2_scaled_half_dequantised"]));
+        ulp(
+            &dequantise(format, &row).unwrap(),
+            &values(&expected["row2_scaled_half_dequantised"]),
+        );
         scale_row(format, &mut row, 2.0).unwrap();
         assert_eq!(row, before, "powers of two are undone exactly");
     }
@@ -108,7 +130,12 @@ fn scaling_super_blocks_changes_their_scales_alone() {
         for (place, byte) in row.into_iter().enumerate() {
             let within = place % format.block_bytes();
             let is_high = at.iter().any(|&start: &usize| within == start + 1);
-            assert_eq!(byte, if is_high { 0x38 } else { 0x3c }, "{} byte {place}", format.name());
+            assert_eq!(
+                byte,
+                if is_high { 0x38 } else { 0x3c },
+                "{} byte {place}",
+                format.name()
+            );
         }
     }
 }
@@ -117,7 +144,10 @@ fn scaling_super_blocks_changes_their_scales_alone() {
 fn a_factor_beyond_f16_is_refused_and_leaves_the_row() {
     let mut row = quantise(BlockFormat::Q8_0, &[100.0; 32]).unwrap();
     let before = row.clone();
-    assert!(matches!(scale_row(BlockFormat::Q8_0, &mut row, 1e6), Err(RowError::Overflow { .. })));
+    assert!(matches!(
+        scale_row(BlockFormat::Q8_0, &mut row, 1e6),
+        Err(RowError::Overflow { .. })
+    ));
     assert_eq!(row, before);
 }
 
@@ -128,9 +158,18 @@ fn rows_that_are_no_whole_blocks_are_refused_with_the_step() {
         failed.to_string(),
         "a Q4_1 row holds a multiple of 32 values, and not 40; widen in steps of 32, or keep the tensor in F16"
     );
-    assert!(matches!(dequantise(BlockFormat::Q8_0, &[0; 33]), Err(RowError::Bytes { .. })));
-    assert_eq!(quantise(BlockFormat::Q6_K, &[0.0; 256]), Err(RowError::Unsupported("Q6_K")));
-    assert_eq!(quantise(BlockFormat::F16, &[1.0, f32::INFINITY]), Err(RowError::NotFinite(1)));
+    assert!(matches!(
+        dequantise(BlockFormat::Q8_0, &[0; 33]),
+        Err(RowError::Bytes { .. })
+    ));
+    assert_eq!(
+        quantise(BlockFormat::Q6_K, &[0.0; 256]),
+        Err(RowError::Unsupported("Q6_K"))
+    );
+    assert_eq!(
+        quantise(BlockFormat::F16, &[1.0, f32::INFINITY]),
+        Err(RowError::NotFinite(1))
+    );
     assert_eq!(quantise(BlockFormat::F16, &[1e6]), Err(RowError::TooLarge("F16")));
     assert_eq!(BlockFormat::named("Q4_K"), Some(BlockFormat::Q4_K));
     assert_eq!(BlockFormat::Q4_K.row_bytes(512), Ok(288));

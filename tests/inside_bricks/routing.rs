@@ -1,8 +1,6 @@
 use widedeep::inside::bricks::{
     Matrix,
-    route::{
-        RouteError, Signatures, UnitScale, activity_of_functions, by_function, evaluate, regret, softmax_weights,
-    },
+    route::{RouteError, Signatures, UnitScale, activity_of_functions, by_function, evaluate, regret, softmax_weights},
     specialise::{Aggregate, Aggregation, Labels, Predictivity, Ties, function_scores, halves, mean_scores, top},
 };
 
@@ -25,15 +23,30 @@ fn signatures_send_held_out_queries_to_their_function() {
     let (scores, labels) = instances();
     let halves = halves(&labels, 1);
     let learnt = labels.only(&halves.choosing).unwrap();
-    let signatures =
-        Signatures::learn(labels.functions().to_vec(), &only(&scores, &halves.choosing), learnt.of_instance()).unwrap();
+    let signatures = Signatures::learn(
+        labels.functions().to_vec(),
+        &only(&scores, &halves.choosing),
+        learnt.of_instance(),
+    )
+    .unwrap();
     let number = |name: &String| labels.functions().iter().position(|other| other == name);
     let chosen: Vec<Option<usize>> = halves
         .measuring
         .iter()
-        .map(|&query| signatures.route(scores.row(query), -1.0).unwrap().chosen.as_ref().and_then(number))
+        .map(|&query| {
+            signatures
+                .route(scores.row(query), -1.0)
+                .unwrap()
+                .chosen
+                .as_ref()
+                .and_then(number)
+        })
         .collect();
-    let right: Vec<usize> = halves.measuring.iter().map(|&query| labels.of_instance()[query]).collect();
+    let right: Vec<usize> = halves
+        .measuring
+        .iter()
+        .map(|&query| labels.of_instance()[query])
+        .collect();
     let found = evaluate(&chosen, &right, 7).unwrap();
     assert!(found.accuracy >= 0.85, "{found:?}");
     assert!(found.macro_f1 >= 0.85, "{found:?}");
@@ -53,13 +66,22 @@ fn units_of_functions_send_held_out_queries_to_their_function() {
     let scale = UnitScale::new(&half);
     let route = |&query: &usize| by_function(&activity_of_functions(scores.row(query), &scale, &sets).unwrap());
     let chosen: Vec<Option<usize>> = halves.measuring.iter().map(route).collect();
-    let right: Vec<usize> = halves.measuring.iter().map(|&query| labels.of_instance()[query]).collect();
+    let right: Vec<usize> = halves
+        .measuring
+        .iter()
+        .map(|&query| labels.of_instance()[query])
+        .collect();
     let found = evaluate(&chosen, &right, 7).unwrap();
     assert!(found.accuracy >= 0.8, "{found:?}");
 }
 
 fn two() -> (Matrix<f32>, Vec<usize>) {
-    let rows: Vec<Vec<f32>> = vec![vec![5.0, 1.0, 0.0], vec![5.0, 2.0, 0.0], vec![5.0, 0.0, 1.0], vec![5.0, 0.0, 2.0]];
+    let rows: Vec<Vec<f32>> = vec![
+        vec![5.0, 1.0, 0.0],
+        vec![5.0, 2.0, 0.0],
+        vec![5.0, 0.0, 1.0],
+        vec![5.0, 0.0, 2.0],
+    ];
     (Matrix::from_rows(&rows).unwrap(), vec![0, 0, 1, 1])
 }
 
@@ -82,9 +104,9 @@ fn the_order_of_bricks_does_not_change_a_route() {
 fn a_query_that_is_like_no_brick_is_left_to_the_base_model() {
     let (examples, of_example) = two();
     let signatures = Signatures::learn(vec!["code".into(), "prose".into()], &examples, &of_example).unwrap();
-    let far = signatures.route(&[5.0, 0.7, 0.7], 0.9).unwrap();
+    let far = signatures.route(&[5.0, 0.7, 0.7], 0.8).unwrap();
     assert_eq!(far.chosen, None);
-    let clear = signatures.route(&[5.0, 3.0, 0.0], 0.9).unwrap();
+    let clear = signatures.route(&[5.0, 3.0, 0.0], 0.8).unwrap();
     assert_eq!(clear.chosen.as_deref(), Some("code"));
     assert!(clear.margin > 0.9);
     let weights = softmax_weights(&clear, 2, 0.5);
@@ -107,9 +129,22 @@ fn bricks_that_cannot_be_told_apart_are_refused() {
     let learn = |names: &[&str], of_example: &[usize]| {
         Signatures::learn(names.iter().map(ToString::to_string).collect(), &examples, of_example).unwrap_err()
     };
-    assert_eq!(learn(&["code", "code"], &of_example), RouteError::Repeated("code".into()));
-    assert_eq!(learn(&["code", "prose", "law"], &of_example), RouteError::Empty("law".into()));
-    assert_eq!(learn(&["code"], &of_example), RouteError::Unknown { example: 2, brick: 1, bricks: 1 });
+    assert_eq!(
+        learn(&["code", "code"], &of_example),
+        RouteError::Repeated("code".into())
+    );
+    assert_eq!(
+        learn(&["code", "prose", "law"], &of_example),
+        RouteError::Empty("law".into())
+    );
+    assert_eq!(
+        learn(&["code"], &of_example),
+        RouteError::Unknown {
+            example: 2,
+            brick: 1,
+            bricks: 1
+        }
+    );
 }
 
 #[test]

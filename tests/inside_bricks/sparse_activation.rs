@@ -2,8 +2,8 @@ use serde_json::Value;
 use widedeep::inside::bricks::{
     Matrix,
     sparsity::{
-        Indicator, Normalisation, Settings, TailErrors, column_norms, contributions, cumulative_distribution, indicators,
-        lowest, measure, tail_cett, units_for_mass, zero_fraction,
+        Indicator, Normalisation, Settings, TailErrors, column_norms, contributions, cumulative_distribution,
+        indicators, lowest, measure, tail_cett, units_for_mass, zero_fraction,
     },
 };
 
@@ -22,9 +22,16 @@ fn column_norms_and_indicators_are_those_of_the_reference() {
     let (expected, activations, down) = layer();
     let norms = column_norms(&down);
     close(&norms, &get::<Vec<f64>>(&expected["column_norms"]), TOLERANCE);
-    for (name, indicator) in [("activation", Indicator::Activation), ("magnitude", Indicator::Magnitude)] {
+    for (name, indicator) in [
+        ("activation", Indicator::Activation),
+        ("magnitude", Indicator::Magnitude),
+    ] {
         let found = indicators(&activations, &norms, indicator).unwrap();
-        close(found.row(0), &get::<Vec<f64>>(&expected[name]["indicator_row0"]), TOLERANCE);
+        close(
+            found.row(0),
+            &get::<Vec<f64>>(&expected[name]["indicator_row0"]),
+            TOLERANCE,
+        );
         let edges: Vec<f64> = get(&expected[name]["cdf_edges"]);
         let below = cumulative_distribution(&found, Normalisation::TokenMaximum, &edges);
         close(&below, &get::<Vec<f64>>(&expected[name]["cdf"]), TOLERANCE);
@@ -40,16 +47,26 @@ fn masks_of_the_lowest_units_and_their_errors_are_those_of_the_reference() {
     let (expected, activations, down) = layer();
     let norms = column_norms(&down);
     let measured = measure(&activations, &down, &Settings::default()).unwrap();
-    for (nth, (name, indicator)) in [("activation", Indicator::Activation), ("magnitude", Indicator::Magnitude)]
-        .into_iter()
-        .enumerate()
+    for (nth, (name, indicator)) in [
+        ("activation", Indicator::Activation),
+        ("magnitude", Indicator::Magnitude),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let values = indicators(&activations, &norms, indicator).unwrap();
-        for (mask, found) in get::<Vec<Value>>(&expected[name]["mask_lowest"]).iter().zip(&measured.distributions[nth].masks) {
+        for (mask, found) in get::<Vec<Value>>(&expected[name]["mask_lowest"])
+            .iter()
+            .zip(&measured.distributions[nth].masks)
+        {
             let tail = lowest(values.row(0), get(&mask["percent"]));
             assert_eq!(tail, get::<Vec<usize>>(&mask["masked_token0"]));
             assert_eq!(found.masked, get::<usize>(&mask["n_masked"]));
-            close(&found.cett_per_token, &get::<Vec<f64>>(&mask["cett_per_token"]), TOLERANCE);
+            close(
+                &found.cett_per_token,
+                &get::<Vec<f64>>(&mask["cett_per_token"]),
+                TOLERANCE,
+            );
             near(found.mean_cett, get(&mask["mean_cett"]), TOLERANCE);
         }
     }
@@ -63,17 +80,40 @@ fn cett_at_thresholds_and_thresholds_for_a_cett_are_those_of_the_reference() {
         let found = tails.at(get(&case["epsilon"]));
         near(found.sparsity, get(&case["sparsity"]), TOLERANCE);
         near(found.mean_cett, get(&case["mean_cett"]), TOLERANCE);
-        close(&found.cett_per_token, &get::<Vec<f64>>(&case["cett_per_token"]), TOLERANCE);
+        close(
+            &found.cett_per_token,
+            &get::<Vec<f64>>(&case["cett_per_token"]),
+            TOLERANCE,
+        );
     }
     for case in get::<Vec<Value>>(&expected["epsilon_for_target_cett"]) {
         let found = tails.targets(&[get(&case["target"])]).unwrap()[0];
-        near(found.before_first_violation.epsilon, get(&case["largest_epsilon_before_first_violation"]), TOLERANCE);
+        near(
+            found.before_first_violation.epsilon,
+            get(&case["largest_epsilon_before_first_violation"]),
+            TOLERANCE,
+        );
         near(found.before_first_violation.sparsity, get(&case["sparsity"]), TOLERANCE);
-        near(found.before_first_violation.mean_cett, get(&case["mean_cett"]), TOLERANCE);
-        near(found.largest_feasible.epsilon, get(&case["largest_feasible_epsilon"]), TOLERANCE);
-        near(found.largest_feasible.sparsity, get(&case["sparsity_at_largest_feasible"]), TOLERANCE);
+        near(
+            found.before_first_violation.mean_cett,
+            get(&case["mean_cett"]),
+            TOLERANCE,
+        );
+        near(
+            found.largest_feasible.epsilon,
+            get(&case["largest_feasible_epsilon"]),
+            TOLERANCE,
+        );
+        near(
+            found.largest_feasible.sparsity,
+            get(&case["sparsity_at_largest_feasible"]),
+            TOLERANCE,
+        );
     }
-    assert_eq!(tails.is_monotone(), get::<bool>(&expected["cett_monotone_over_candidates"]));
+    assert_eq!(
+        tails.is_monotone(),
+        get::<bool>(&expected["cett_monotone_over_candidates"])
+    );
 }
 
 #[test]
@@ -96,12 +136,23 @@ fn contributions_mass_and_zeros_are_those_of_the_reference() {
     let found = contributions(activations.row(0), &down, &norms).unwrap();
     close(&found, &get::<Vec<f64>>(&expected["h_neuron_cett_token0"]), TOLERANCE);
     let counts: Vec<usize> = activations.each_row().map(|row| units_for_mass(row, 0.9)).collect();
-    assert_eq!(counts, get::<Vec<usize>>(&expected["neurons_for_90pct_l1_mass_per_token"]));
+    assert_eq!(
+        counts,
+        get::<Vec<usize>>(&expected["neurons_for_90pct_l1_mass_per_token"])
+    );
     let cuts: Vec<f64> = norms.iter().map(|norm| 0.2 / norm).collect();
-    close(&cuts, &get::<Vec<f64>>(&expected["abs_activation_threshold_for_epsilon_0p2"]), TOLERANCE);
+    close(
+        &cuts,
+        &get::<Vec<f64>>(&expected["abs_activation_threshold_for_epsilon_0p2"]),
+        TOLERANCE,
+    );
     let gate = matrix(&read("sparsity.json")["gate_preactivation_tn"]);
     let relu = Matrix::<f64>::from_fn(gate.rows(), gate.columns(), |token, unit| {
-        if gate.at(token, unit) > 0.0 { gate.at(token, unit) } else { 0.0 }
+        if gate.at(token, unit) > 0.0 {
+            gate.at(token, unit)
+        } else {
+            0.0
+        }
     });
     near(zero_fraction(&relu), get(&expected["relu_zero_fraction"]), TOLERANCE);
 }

@@ -20,7 +20,9 @@ fn instance_scores(oracle: &Value, aggregation: Aggregation) -> Matrix<f64> {
         .iter()
         .map(|tokens| {
             let mut aggregate = Aggregate::new(aggregation, tokens[0].len());
-            tokens.iter().for_each(|token| aggregate.push(token).unwrap());
+            for token in tokens {
+                aggregate.push(token).unwrap();
+            }
             aggregate.finish().unwrap()
         })
         .collect();
@@ -69,14 +71,27 @@ fn planted_units_lead_their_functions() {
     for function in 0..7 {
         let planted: Vec<usize> = get(&oracle["planted_neurons"][function.to_string()]);
         let means = Matrix::from_fn(24, 7, |_, _| 0.0);
-        assert_eq!(top(&scores, function, 2.0 / 24.0, Ties::LowerIndex, &means, &BTreeSet::new()), planted);
+        assert_eq!(
+            top(
+                &scores,
+                function,
+                2.0 / 24.0,
+                Ties::LowerIndex,
+                &means,
+                &BTreeSet::new()
+            ),
+            planted
+        );
     }
 }
 
 #[test]
 fn equal_scores_are_one_threshold() {
     for case in get::<Vec<Value>>(&read("scores.json")["tie_cases"]) {
-        let positive: Vec<bool> = get::<Vec<u8>>(&case["labels"]).into_iter().map(|label| label == 1).collect();
+        let positive: Vec<bool> = get::<Vec<u8>>(&case["labels"])
+            .into_iter()
+            .map(|label| label == 1)
+            .collect();
         let found = average_precision(&get::<Vec<f64>>(&case["scores"]), &positive).unwrap();
         near(found, get(&case["average_precision"]), TOLERANCE);
     }
@@ -103,7 +118,11 @@ proptest! {
 fn a_dead_unit_scores_the_prevalence() {
     let oracle = read("scores.json");
     let labels = labels(&oracle);
-    let scores = function_scores(&instance_scores(&oracle, Aggregation::MeanAbsolute), &labels, Predictivity::Precision);
+    let scores = function_scores(
+        &instance_scores(&oracle, Aggregation::MeanAbsolute),
+        &labels,
+        Predictivity::Precision,
+    );
     let dead = get::<usize>(&oracle["special"]["dead"]);
     close(scores.unwrap().0.row(dead), &labels.prevalences(), 1e-12);
 }
@@ -151,17 +170,25 @@ fn top_sets_and_their_overlap_are_those_of_the_reference() {
     for (layer, expected) in found.per_layer.iter().zip(get::<Vec<Value>>(&expected["per_layer"])) {
         same(&Matrix::from_rows(layer).unwrap(), &expected, TOLERANCE);
     }
-    same(&Matrix::from_rows(&found.mean).unwrap(), &expected["mean_over_layers"], TOLERANCE);
+    same(
+        &Matrix::from_rows(&found.mean).unwrap(),
+        &expected["mean_over_layers"],
+        TOLERANCE,
+    );
     let each = |left: &Vec<usize>| sets[0].iter().map(|right| jaccard(left, right)).collect::<Vec<f64>>();
     let found: Vec<Vec<f64>> = sets[0].iter().map(each).collect();
-    same(&Matrix::from_rows(&found).unwrap(), &expected["jaccard_layer0"], TOLERANCE);
+    same(
+        &Matrix::from_rows(&found).unwrap(),
+        &expected["jaccard_layer0"],
+        TOLERANCE,
+    );
 }
 
 #[test]
 fn a_resident_unit_is_found_and_left_out_of_a_brick() {
-    // Unit 7 of 200 is active everywhere; unit 3 for function 0 alone.
+    // Unit 7 of 100 is active everywhere; unit 3 for function 0 alone.
     let labels = Labels::new(vec!["a".into(), "b".into(), "c".into()], vec![0, 0, 1, 1, 2, 2]).unwrap();
-    let scores = Matrix::<f32>::from_fn(6, 200, |instance, unit| match unit {
+    let scores = Matrix::<f32>::from_fn(6, 100, |instance, unit| match unit {
         7 => 100.0 - instance as f64,
         3 if instance < 2 => 50.0,
         _ => (unit % 5) as f64 * 0.1,
@@ -170,9 +197,9 @@ fn a_resident_unit_is_found_and_left_out_of_a_brick() {
     let resident = residents(&means);
     assert_eq!(resident, BTreeSet::from([7]));
     let found = function_scores(&scores, &labels, Predictivity::Precision).unwrap();
-    assert_eq!(top(&found, 0, 0.01, Ties::LargerMean, &means, &BTreeSet::new()), [3, 7]);
-    assert!(!top(&found, 0, 0.01, Ties::LargerMean, &means, &resident).contains(&7));
-    assert_eq!(top_by_mean(&means, 0.005), [7]);
+    assert_eq!(top(&found, 0, 0.02, Ties::LargerMean, &means, &BTreeSet::new()), [3, 7]);
+    assert!(!top(&found, 0, 0.02, Ties::LargerMean, &means, &resident).contains(&7));
+    assert_eq!(top_by_mean(&means, 0.01), [7]);
 }
 
 #[test]

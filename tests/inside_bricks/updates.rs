@@ -28,8 +28,18 @@ fn added_units_add_their_output_as_in_the_reference() {
     let op = &read("ops.json")["ops"]["widen_ffn"];
     let narrow = ffn(op);
     outputs(&narrow, &op["X"], &op["y"], TOLERANCE);
-    let new = Ffn::new(Some(matrix(&op["new_gate"])), matrix(&op["new_up"]), matrix(&op["new_down"])).unwrap();
-    outputs(&narrow.with_units(&new).unwrap(), &op["X"], &op["expected_y_added"], TOLERANCE);
+    let new = Ffn::new(
+        Some(matrix(&op["new_gate"])),
+        matrix(&op["new_up"]),
+        matrix(&op["new_down"]),
+    )
+    .unwrap();
+    outputs(
+        &narrow.with_units(&new).unwrap(),
+        &op["X"],
+        &op["expected_y_added"],
+        TOLERANCE,
+    );
 }
 
 #[test]
@@ -40,9 +50,15 @@ fn an_ffn_widened_by_neutral_units_puts_out_exactly_what_it_did() {
     assert_eq!(wide.units(), 37);
     for x in matrix(&op["X"]).each_row() {
         assert_eq!(wide.output(x).unwrap(), narrow.output(x).unwrap());
-        assert!(wide.activations(x).unwrap()[5..].iter().all(|&value| value != 0.0), "new units are alive");
+        assert!(
+            wide.activations(x).unwrap()[5..].iter().all(|&value| value != 0.0),
+            "new units are alive"
+        );
     }
-    let (old, new) = (narrow.up().frobenius() / 30.0_f64.sqrt(), wide.up().frobenius() / 222.0_f64.sqrt());
+    let (old, new) = (
+        narrow.up().frobenius() / 30.0_f64.sqrt(),
+        wide.up().frobenius() / 222.0_f64.sqrt(),
+    );
     near(new / old, 1.0, 0.3);
     assert_eq!(wide, narrow.widened(32, 1).unwrap());
 }
@@ -63,7 +79,10 @@ fn new_units_that_do_not_fit_are_refused() {
     let narrow = ffn(op);
     let plain = Ffn::new(None, matrix(&op["new_up"]), matrix(&op["new_down"])).unwrap();
     assert_eq!(narrow.with_units(&plain), Err(GrowError::Gate));
-    assert_eq!(narrow.split(&[0, 1, 2, 3, 5]), Err(GrowError::Unknown { unit: 5, units: 5 }));
+    assert_eq!(
+        narrow.split(&[0, 1, 2, 3, 5]),
+        Err(GrowError::Unknown { unit: 5, units: 5 })
+    );
     assert_eq!(narrow.split(&[0, 1, 2, 3, 3]), Err(GrowError::Lost(4)));
 }
 
@@ -74,14 +93,29 @@ fn scaled_units_put_out_what_the_reference_does_by_rows_columns_and_adapter() {
     let factors: Vec<(usize, f64)> = get::<Vec<f64>>(&scale["scales"]).into_iter().enumerate().collect();
     let (gate, mut up, down) = ffn(op).into_parts();
     scale_units(&mut up, &factors).unwrap();
-    outputs(&Ffn::new(gate, up, down).unwrap(), &op["X"], &scale["expected_y"], TOLERANCE);
+    outputs(
+        &Ffn::new(gate, up, down).unwrap(),
+        &op["X"],
+        &scale["expected_y"],
+        TOLERANCE,
+    );
     let (gate, up, mut down) = ffn(op).into_parts();
     let adapter = scale_as_adapter(&down, &factors[1..4]).unwrap();
     assert_eq!(adapter.rank(), 3);
     let merged = adapter.merged_into(&down, 1.0).unwrap();
-    outputs(&Ffn::new(gate.clone(), up.clone(), merged).unwrap(), &op["X"], &scale["expected_y"], TOLERANCE);
+    outputs(
+        &Ffn::new(gate.clone(), up.clone(), merged).unwrap(),
+        &op["X"],
+        &scale["expected_y"],
+        TOLERANCE,
+    );
     scale_values(&mut down, &factors).unwrap();
-    outputs(&Ffn::new(gate, up, down).unwrap(), &op["X"], &scale["expected_y"], TOLERANCE);
+    outputs(
+        &Ffn::new(gate, up, down).unwrap(),
+        &op["X"],
+        &scale["expected_y"],
+        TOLERANCE,
+    );
 }
 
 #[test]
@@ -115,9 +149,16 @@ fn a_replaced_value_is_what_the_unit_writes_in_the_file_and_through_an_adapter()
 #[test]
 fn units_that_do_not_exist_or_come_twice_are_refused() {
     let mut up = Matrix::<f32>::from_fn(3, 2, |_, _| 1.0);
-    assert_eq!(scale_units(&mut up, &[(3, 0.0)]), Err(UpdateError::Unknown { unit: 3, units: 3 }));
+    assert_eq!(
+        scale_units(&mut up, &[(3, 0.0)]),
+        Err(UpdateError::Unknown { unit: 3, units: 3 })
+    );
     assert_eq!(scale_units(&mut up, &[(1, 0.0), (1, 2.0)]), Err(UpdateError::Twice(1)));
-    assert_eq!(up, Matrix::from_fn(3, 2, |_, _| 1.0), "a refused change changes nothing");
+    assert_eq!(
+        up,
+        Matrix::from_fn(3, 2, |_, _| 1.0),
+        "a refused change changes nothing"
+    );
 }
 
 #[test]
@@ -138,7 +179,10 @@ fn rank_one_edits_are_those_of_the_reference_and_hit_their_value() {
 #[test]
 fn an_edit_needs_a_key_and_a_covariance_with_an_inverse() {
     let weight = Matrix::<f64>::from_fn(2, 2, |row, column| (row + column) as f64);
-    assert_eq!(rank_one_edit(&weight, &[0.0, 0.0], &[1.0, 1.0], None).unwrap_err(), UpdateError::NoKey);
+    assert_eq!(
+        rank_one_edit(&weight, &[0.0, 0.0], &[1.0, 1.0], None).unwrap_err(),
+        UpdateError::NoKey
+    );
     // One token leaves all directions but its own unseen; a ridge mends it.
     let token = Matrix::<f64>::new(1, 2, vec![1.0, 1.0]).unwrap();
     let edit = |ridge| rank_one_edit(&weight, &[1.0, 0.0], &[1.0, 1.0], Some(&covariance(&token, ridge)));

@@ -16,7 +16,11 @@ pub enum CommunityError {
     Leiden(#[from] LeidenError),
 }
 
-/// Communities that maximise modularity at this resolution, numbered by falling size. The same seed gives the same groups.
+/// Runs of the algorithm; each starts from another order of units, and the best one counts.
+const STARTS: u64 = 4;
+
+/// Communities of high modularity at this resolution, numbered by falling size. One group is the answer where nothing better is found, as in graphs where all units are connected
+/// about alike. The same seed gives the same groups.
 pub fn communities<W: Element>(graph: &Graph<W>, resolution: f64, seed: u64) -> Result<Groups, CommunityError> {
     let mut builder = GraphDataBuilder::new(graph.units());
     let mut any = false;
@@ -27,17 +31,26 @@ pub fn communities<W: Element>(graph: &Graph<W>, resolution: f64, seed: u64) -> 
     if !any {
         return Err(CommunityError::NoEdge(graph.units()));
     }
-    let settings = LeidenConfig::builder().resolution(resolution).seed(seed).build();
-    let found = Leiden::new(settings).run(&builder.build()?)?;
-    let groups = Groups::new(found.partition.as_slice().to_vec());
+    let edges = builder.build()?;
+    let mut best = (1.0 - resolution, vec![0; graph.units()]);
+    for start in 0..STARTS {
+        let seed = seed.wrapping_mul(STARTS).wrapping_add(start);
+        let settings = LeidenConfig::builder().resolution(resolution).seed(seed).build();
+        let found = Leiden::new(settings).run(&edges)?;
+        if found.quality > best.0 {
+            best = (found.quality, found.partition.as_slice().to_vec());
+        }
+    }
+    Ok(by_size(&Groups::new(best.1)))
+}
+
+/// The same groups with the largest as number 0, and without empty ones.
+fn by_size(groups: &Groups) -> Groups {
     let mut order: Vec<usize> = (0..groups.count()).filter(|&group| groups.sizes()[group] > 0).collect();
     order.sort_by_key(|&group| std::cmp::Reverse(groups.sizes()[group]));
     let mut numbers = vec![0; groups.count()];
-    order
-        .iter()
-        .enumerate()
-        .for_each(|(number, &group)| numbers[group] = number);
-    Ok(Groups::new(
-        groups.of_unit().iter().map(|&group| numbers[group]).collect(),
-    ))
+    for (number, &group) in order.iter().enumerate() {
+        numbers[group] = number;
+    }
+    Groups::new(groups.of_unit().iter().map(|&group| numbers[group]).collect())
 }

@@ -11,7 +11,7 @@ use crate::inside::bricks::{
 /// How well a choice of experts captures the positive activation mass.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Routed {
-    /// The mean over tokens of the share captured; tokens without mass are left out.
+    /// The mean over tokens of the share captured; it is 0 for a token without mass.
     pub mean_share: f64,
     /// The share of all tokens' mass together.
     pub share_of_all: f64,
@@ -65,21 +65,19 @@ pub fn with_similar_rows<T: Element, U: Element>(
 
 /// How much of the mass `[tokens][experts]` the chosen experts of each token hold.
 pub fn captured_mass(mass: &Matrix<f64>, chosen: &[Vec<usize>]) -> Routed {
-    let (mut shares, mut tokens, mut captured, mut all) = (0.0, 0, 0.0, 0.0);
+    let (mut shares, mut captured, mut all) = (0.0, 0.0, 0.0);
     for (row, chosen) in mass.each_row().zip(chosen) {
         let whole: f64 = row.iter().sum();
         let part: f64 = chosen.iter().map(|&expert| row[expert]).sum();
         if whole > 0.0 {
             shares += part / whole;
-            tokens += 1;
         }
         captured += part;
         all += whole;
     }
-    let divide = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     Routed {
-        mean_share: divide(shares, f64::from(tokens)),
-        share_of_all: divide(captured, all),
+        mean_share: shares / mass.rows().max(1) as f64,
+        share_of_all: if all > 0.0 { captured / all } else { 0.0 },
     }
 }
 

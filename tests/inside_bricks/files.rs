@@ -11,7 +11,7 @@ use widedeep::inside::bricks::{
     specialise::FunctionScores,
 };
 
-use crate::oracle::{matrix, read};
+use crate::oracle::{matrix, near, read};
 
 fn functions() -> Vec<String> {
     vec!["code".into(), "prose, English".into()]
@@ -208,6 +208,16 @@ fn figures_are_svg_of_a_size_that_a_page_can_hold() {
             fs::write(PathBuf::from(folder).join(format!("{name}.svg")), svg).unwrap();
         }
     }
+    // The first removal is on top, and its figures are beside its name.
+    let height = |text: &str| {
+        let before = map.split(&format!(">{text}<")).next().unwrap();
+        let y = before.rsplit(" y=\"").next().unwrap();
+        y.split('"').next().unwrap().parse::<f64>().unwrap()
+    };
+    for (name, figure) in [("code", "100"), ("prose, English", "8900"), ("random 4", "-5")] {
+        near(height(figure) / height(name), 1.0, 0.1);
+    }
+    assert!(height("100") < height("8900"));
     assert!(histogram.contains("code") && map.contains("prose, English") && map.contains("random 4"));
 }
 

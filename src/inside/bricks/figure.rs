@@ -1,7 +1,7 @@
 //! SVG figures that a page can embed.
 
 use kuva::plot::{Heatmap, Histogram};
-use kuva::prelude::{ColorMap, Layout, Plot, ReferenceLine, render_to_svg};
+use kuva::prelude::{ColorMap, Layout, Plot, ReferenceLine, TextAnnotation, render_to_svg};
 
 use super::{
     Element,
@@ -67,50 +67,71 @@ pub fn coactivation_blocks<W: Element>(title: &str, graph: &Graph<W>, groups: &G
         }
     }
     let mean = |(sum, count): (f64, usize)| sum / count.max(1) as f64;
-    let data: Vec<Vec<f64>> = sums
-        .into_iter()
-        .map(|row| row.into_iter().map(mean).collect())
-        .collect();
+    let rows = sums.into_iter().map(|row| row.into_iter().map(mean).collect());
+    // Cells are counted from below, and matrices are read from above.
+    let mut data: Vec<Vec<f64>> = rows.collect();
+    data.reverse();
     let heatmap = Heatmap::new()
         .with_data(data)
         .with_color_map(ColorMap::Viridis)
         .with_cell_size(1.0);
-    let plots = vec![Plot::Heatmap(heatmap.with_legend("mean weight"))];
+    let plots = vec![Plot::Heatmap(heatmap)];
+    // Ticks would count cells.
+    let names = || vec![String::new(); cells];
     let layout = Layout::auto_from_plots(&plots)
         .with_title(plain(title))
+        .with_subtitle(format!(
+            "mean weight between {units} units in {} groups",
+            groups.count()
+        ))
         .with_x_label("units by group")
         .with_y_label("units by group")
+        .with_x_categories(names())
+        .with_y_categories(names())
+        .with_tick_length(0.0)
         .with_width(640.0)
         .with_height(600.0);
     Some(render_to_svg(plots, layout))
 }
 
-/// Removals against functions: colour is the rise of perplexity on a logarithmic scale (rises go from some percent to thousands), the first removal on top. `None` without rows or functions.
+/// Removals against functions, the first removal on top: percent by which perplexity rises, coloured on a logarithmic scale, as rises go from some percent to thousands. `None` without rows or functions.
 pub fn pruning_heat_map(title: &str, table: &PruningTable) -> Option<String> {
     if table.rows.is_empty() || table.functions.is_empty() {
         return None;
     }
-    // Falls of perplexity (a few percent) and what is infinite have no place on a logarithmic scale.
-    let shade = |percent: f64| percent.clamp(0.0, 1e9).ln_1p() / std::f64::consts::LN_10;
-    let row = |increases: &[f64]| -> Vec<f64> { increases.iter().map(|&percent| shade(percent)).collect() };
-    let data: Vec<Vec<f64>> = table.rows.iter().map(|pruned| row(&pruned.percent_increase)).collect();
-    let mut names: Vec<String> = table.rows.iter().map(|pruned| plain(&pruned.name)).collect();
-    // Categories are counted from below.
-    names.reverse();
-    let heatmap = Heatmap::new()
-        .with_data(data)
-        .with_color_map(ColorMap::Viridis)
-        .with_values();
-    let plots = vec![Plot::Heatmap(heatmap.with_legend("log10(1 + % rise of perplexity)"))];
+    // Both cells and names are counted from below.
+    let rows = || table.rows.iter().rev();
+    let shades: Vec<Vec<f64>> = rows()
+        .map(|row| row.percent_increase.iter().map(|&percent| shade(percent)).collect())
+        .collect();
+    let mut figures = Vec::new();
+    for (row, pruned) in (1..).zip(rows()) {
+        for (column, percent) in (1..).zip(&pruned.percent_increase) {
+            let (x, y) = (f64::from(column), f64::from(row) - 0.1);
+            figures.push(TextAnnotation::new(format!("{percent:.0}"), x, y));
+        }
+    }
+    // A map from white on: figures in black must be readable.
+    let heatmap = Heatmap::new().with_data(shades).with_color_map(ColorMap::Oranges);
+    let plots = vec![Plot::Heatmap(heatmap)];
     let layout = Layout::auto_from_plots(&plots)
         .with_title(plain(title))
+        .with_subtitle("% rise of perplexity; colour: log10(1 + %)")
         .with_x_label("function measured")
         .with_y_label("units removed")
         .with_x_categories(table.functions.iter().map(|name| plain(name)).collect())
-        .with_y_categories(names)
-        .with_width(240.0 + 90.0 * table.functions.len() as f64)
-        .with_height(160.0 + 42.0 * table.rows.len() as f64);
-    Some(render_to_svg(plots, layout))
+        .with_y_categories(rows().map(|row| plain(&row.name)).collect())
+        .with_width(300.0 + 90.0 * table.functions.len() as f64)
+        .with_height(180.0 + 42.0 * table.rows.len() as f64);
+    Some(render_to_svg(
+        plots,
+        figures.into_iter().fold(layout, Layout::with_annotation),
+    ))
+}
+
+/// Falls of perplexity (a few percent) and what is infinite have no place on a logarithmic scale.
+fn shade(percent: f64) -> f64 {
+    percent.clamp(0.0, 1e9).ln_1p() / std::f64::consts::LN_10
 }
 
 /// A `$` would begin a formula.

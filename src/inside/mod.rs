@@ -3,3 +3,4 @@
 pub mod language;
 pub mod topology;
 pub mod emergence;
+pub mod bricks;

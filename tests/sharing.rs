@@ -139,7 +139,7 @@ async fn a_layer_of_eight_evaluates_its_prefix_once() {
         .map(|text| engine.model().prompt(&ask(text)).unwrap())
         .collect();
     // P: what all eight have in common; S: the longest rest.
-    let prefix = (0..)
+    let prefix = (0..prompts[0].len())
         .take_while(|&i| prompts.iter().all(|prompt| prompt[i] == prompts[0][i]))
         .count();
     let suffix = prompts.iter().map(Vec::len).max().unwrap() - prefix;

@@ -131,12 +131,12 @@ impl Tiny {
                 }
             }
         }
-        entries.iter().for_each(|entry| out.extend(entry));
+        out.extend(entries.concat());
         let mut offset = 0;
         for (name, shape) in &tensors {
             text(&mut out, name);
             out.extend(u32::try_from(shape.len()).unwrap().to_le_bytes());
-            shape.iter().for_each(|n| out.extend(n.to_le_bytes()));
+            out.extend(shape.iter().flat_map(|n| n.to_le_bytes()));
             out.extend(0_u32.to_le_bytes());
             out.extend(u64::to_le_bytes(offset));
             offset += (4 * shape.iter().product::<u64>()).next_multiple_of(32);

@@ -1,7 +1,7 @@
 //! A forward pass in NumPy over the same file: fixtures made by tests/reference/activations.py.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use widedeep::llama::{Capture, Model, NextTokens, Reads, Source, Weights};
 
@@ -11,6 +11,7 @@ const TEXT: &str = "The capital of France is Paris, and the river that runs thro
 
 #[derive(serde::Deserialize)]
 struct Fixture {
+    #[cfg(feature = "model-tests")]
     model: String,
     tokens: Vec<i32>,
     column_norms_of_layer_1: Vec<f64>,
@@ -49,11 +50,20 @@ fn fixture(name: &str) -> Fixture {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Another model's file, if it has been pulled.
-fn pulled(name: &str, fixture: &Fixture) -> Option<PathBuf> {
-    let models = PathBuf::from(std::env::var_os("WIDEDEEP_HOME")?).join("models");
-    let path = models.join(name).join(&fixture.model);
-    path.is_file().then_some(path)
+/// Another model's file in `$WIDEDEEP_HOME`.
+#[cfg(feature = "model-tests")]
+fn pulled(name: &str, fixture: &Fixture) -> std::path::PathBuf {
+    let home = std::env::var_os("WIDEDEEP_HOME").expect("WIDEDEEP_HOME names the folder of the models");
+    let path = std::path::PathBuf::from(home)
+        .join("models")
+        .join(name)
+        .join(&fixture.model);
+    assert!(
+        path.is_file(),
+        "{} is absent: run `widedeep models pull {name}`",
+        path.display()
+    );
+    path
 }
 
 /// Numbers and sums of one tensor of every format in the file.
@@ -178,18 +188,16 @@ fn smollm2_agrees_with_numpy_layer_by_layer() {
     agrees(&support::default_model(), &fixture("smollm2-135m"));
 }
 
+#[cfg(feature = "model-tests")]
 #[test]
-fn gemma3_agrees_with_numpy_where_it_has_been_pulled() {
+fn gemma3_agrees_with_numpy_layer_by_layer() {
     let fixture = fixture("gemma3-270m");
-    if let Some(path) = pulled("gemma3-270m", &fixture) {
-        agrees(&path, &fixture);
-    }
+    agrees(&pulled("gemma3-270m", &fixture), &fixture);
 }
 
+#[cfg(feature = "model-tests")]
 #[test]
-fn qwen2_agrees_with_numpy_where_it_has_been_pulled() {
+fn qwen2_agrees_with_numpy_layer_by_layer() {
     let fixture = fixture("qwen2.5-coder-1.5b");
-    if let Some(path) = pulled("qwen2.5-coder-1.5b", &fixture) {
-        agrees(&path, &fixture);
-    }
+    agrees(&pulled("qwen2.5-coder-1.5b", &fixture), &fixture);
 }

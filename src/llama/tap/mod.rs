@@ -19,8 +19,9 @@
 //! How it works: ggml asks a callback about every operation of the graph, and calls it again when one that it asked for has run. The down-projection is the
 //! matrix product (MUL_MAT) whose first operand is `blk.N.ffn_down.weight`; its second operand is z and its result is h, on every
 //! architecture that names its tensors so. The files here, from the outside in: `watch.rs` is the callback, `node.rs` an operation as the callback sees it,
-//! `place.rs` says which operation is which, `probe.rs` checks once that a model has what is needed, `reading.rs` collects blocks.
+//! `place.rs` says which operation is which, `beside.rs` is what flows beside the layers, `probe.rs` checks once that a model has what is needed, `reading.rs` collects blocks.
 
+mod beside;
 mod block;
 mod edit;
 mod error;
@@ -33,6 +34,7 @@ mod reduce;
 mod softmax;
 mod watch;
 
+pub use beside::{Beside, Place as BesidePlace};
 pub use block::{Block, Predicted, Reads, Reducer, Source};
 pub use edit::{Edit, Unit};
 pub use error::TapError;
@@ -45,6 +47,7 @@ use super::threads::Threads;
 use super::weights::{Ffn, Weights};
 use super::{Model, Token};
 
+use beside::Streams;
 use edit::Plan;
 use layout::Layout;
 use probe::{Probe, Producers};
@@ -83,6 +86,7 @@ pub struct Tap<'m> {
     watched: Watched<'m>,
     layout: Layout,
     producers: Producers,
+    streams: Streams,
     plan: Plan,
     batch: Batch,
     chunk: usize,
@@ -115,13 +119,14 @@ impl<'m> Tap<'m> {
             watched,
             layout,
             producers: Producers::default(),
+            streams: Streams::default(),
             plan: Plan::default(),
             batch: Batch::new(chunk),
             chunk,
             context,
             threads,
         };
-        tap.producers = tap.probe()?;
+        (tap.producers, tap.streams) = tap.probe()?;
         Ok(tap)
     }
 
@@ -167,8 +172,7 @@ impl<'m> Tap<'m> {
             let first = number * self.chunk;
             self.fill(chunk, first);
             let mut reading = Reading::new(
-                &self.layout,
-                &self.plan,
+                (&self.layout, &self.plan, &self.streams),
                 reads,
                 first..first + chunk.len(),
                 from,
@@ -208,7 +212,7 @@ impl<'m> Tap<'m> {
         }
     }
 
-    fn probe(&mut self) -> Result<Producers, TapError> {
+    fn probe(&mut self) -> Result<(Producers, Streams), TapError> {
         self.fill(&[self.model.filler()], 0);
         let mut probe = Probe::new(&self.layout);
         self.watched

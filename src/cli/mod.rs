@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod dry_run;
 mod eval;
+mod inside;
 mod material;
 mod models;
 mod money;
@@ -53,6 +54,7 @@ enum Command {
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
+    Inside(inside::Arguments),
 }
 
 /// How a command ends when it does not end well.
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Networks(arguments) => networks::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
+        Command::Inside(arguments) => inside::run(&arguments),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
     };
     match result {

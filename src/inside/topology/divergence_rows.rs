@@ -109,21 +109,22 @@ impl Record {
     }
 
     fn push_divergences(&mut self, at: &At<'_>, figures: &[Figure]) {
-        self.divergences.extend(figures.iter().filter_map(|&(measure, value, p)| {
-            let [p, p_holm] = p.unwrap_or_default();
-            Some(Divergence {
-                a: at.models.0.to_owned(),
-                b: at.models.1.to_owned(),
-                block: at.blocks.0,
-                block_b: at.blocks.1,
-                expert: at.expert,
-                what: at.what.clone(),
-                measure,
-                value: value?,
-                p,
-                p_holm,
-            })
-        }));
+        self.divergences
+            .extend(figures.iter().filter_map(|&(measure, value, p)| {
+                let [p, p_holm] = p.unwrap_or_default();
+                Some(Divergence {
+                    a: at.models.0.to_owned(),
+                    b: at.models.1.to_owned(),
+                    block: at.blocks.0,
+                    block_b: at.blocks.1,
+                    expert: at.expert,
+                    what: at.what.clone(),
+                    measure,
+                    value: value?,
+                    p,
+                    p_holm,
+                })
+            }));
     }
 }
 

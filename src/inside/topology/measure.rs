@@ -154,7 +154,10 @@ pub fn measure_model(
     let decoder = source.decoder()?;
     let blocks = decoder.blocks.len();
     let mut step = |stage, done, total| hear(Step { stage, done, total });
-    let mut found = topology(&source, &decoder, plan.skip, |block| step(Stage::Weights, block + 1, blocks)).map_err(weights)?;
+    let mut found = topology(&source, &decoder, plan.skip, |block| {
+        step(Stage::Weights, block + 1, blocks)
+    })
+    .map_err(weights)?;
     for tensor in OUTSIDE {
         found.links.extend(tensor_links(&source, tensor).map_err(weights)?);
     }

@@ -50,8 +50,9 @@ pub use activation::Activation;
 pub use archive::{Archive, ArchiveError, Tensor};
 pub use baseline::{Baseline, baselines};
 pub use compare::{
-    Difference, FlowDifference, LINK_BINS, LinkDifference, Model, NODE_BINS, NetworksError, NodeDifference, Paired, SampleDifference, compare_flows,
-    compare_links, compare_nodes, compare_networks, divergence_matrix, pair_blocks,
+    Difference, FlowDifference, LEVEL, LINK_BINS, LinkDifference, Model, NODE_BINS, NetworksError, NodeDifference,
+    OverviewRow, Paired, SampleDifference, compare_flows, compare_links, compare_models, compare_networks,
+    compare_nodes, divergence_matrix, overview, pair_blocks,
 };
 pub use decoder::{Attention, Block, Decoder, DecoderError, Expert, FeedForward, Heads, Projection, Wiring};
 pub use divergence::{Jeffreys, Steps, between_counts, jeffreys, jensen_shannon, jensen_shannon_noise, steps};
@@ -64,7 +65,8 @@ pub use kde::{GRID, Kde, grid};
 pub use layer::{Conv, Dense, Image, Kernel, Layer, LayerError, Pool, Pooling, Stride};
 pub use matrix::{Matrix, ShapeError};
 pub use measure::{
-    BaselineBlocks, LayerFlows, MeasureError, ModelMeasurement, ModelPlan, NetworkMeasurement, Stage, Step, measure_model, measure_network,
+    BaselineBlocks, LayerFlows, MeasureError, ModelMeasurement, ModelPlan, NetworkMeasurement, Stage, Step,
+    measure_model, measure_network,
 };
 pub use model::{Checkpoint, OpenError, Source};
 pub use nodes::{Convention, NodeLayer, Side, disparity, legacy};
@@ -73,9 +75,9 @@ pub use profile::{ProfileRow, profile};
 pub use reading::{FEW_TOKENS, Read, Reading, ReadingError, read_text};
 pub use record::{FlowRow, LinkRow, NodeRow, Record, Subject, VERSION, flow_values, node_values};
 pub use recurrent::{Elman, ElmanError, ElmanFlows, ElmanLinks, Outputs, Parts};
-pub use stack::{InputError, Links, Stack, StackError};
 pub use samples::{DENSITY_SAMPLE, LINKS, Sample, samples};
 pub use sets::{Measure, Mode, NodeValues, Set, Skip, TensorLinks, Topology};
+pub use stack::{InputError, Links, Stack, StackError};
 pub use strengths::{tensor_links, topology};
 pub use summary::{SHARES, Summary, quantile};
 pub use table::{Table, csv, flat_csv};

@@ -46,7 +46,10 @@ pub fn profile(topology: &Topology, decoder: &Decoder) -> Vec<ProfileRow> {
     let mut rows = Vec::new();
     for mode in [Mode::Folded, Mode::Raw] {
         for (number, block) in decoder.blocks.iter().enumerate() {
-            rows.extend(SETS.into_iter().filter_map(|set| row(topology, number, block, set, mode)));
+            rows.extend(
+                SETS.into_iter()
+                    .filter_map(|set| row(topology, number, block, set, mode)),
+            );
         }
     }
     rows
@@ -60,7 +63,9 @@ fn row(topology: &Topology, number: usize, block: &Block, set: Set, mode: Mode) 
     let fan = |links: &[Links]| links.iter().map(|links| links.fan).sum::<usize>();
     let (fan_in, fan_out) = (fan(&arriving), fan(&leaving));
     let index = |links: &[Links], std: f64| {
-        let variances = links.iter().map(|links| Some(links.fan as f64 * tau(topology, number, links.tensor)?.powi(2)));
+        let variances = links
+            .iter()
+            .map(|links| Some(links.fan as f64 * tau(topology, number, links.tensor)?.powi(2)));
         let expected: f64 = variances.sum::<Option<f64>>()?;
         (mode == Mode::Raw && expected > 0.0).then(|| std * std / expected)
     };
@@ -91,7 +96,11 @@ struct Links {
 fn links(block: &Block, set: Set) -> Option<(Vec<Links>, Vec<Links>)> {
     let of = |tensor, fan| Links { tensor, fan };
     let attention = block.attention.as_ref();
-    let expert = match block.feed_forward.as_ref().map(|feed_forward| &feed_forward.experts[..]) {
+    let expert = match block
+        .feed_forward
+        .as_ref()
+        .map(|feed_forward| &feed_forward.experts[..])
+    {
         Some([expert]) => Some(expert),
         _ => None,
     };
@@ -118,6 +127,9 @@ fn links(block: &Block, set: Set) -> Option<(Vec<Links>, Vec<Links>)> {
 }
 
 fn tau(topology: &Topology, block: usize, tensor: &str) -> Option<f64> {
-    let wanted = topology.links.iter().find(|links| links.block == Some(block) && links.tensor == tensor);
+    let wanted = topology
+        .links
+        .iter()
+        .find(|links| links.block == Some(block) && links.tensor == tensor);
     wanted.map(|links| links.summary.std)
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::flow::Flow;
 use super::model::{OpenError, Source};
 use super::sets::Topology;
 use super::text::{BlockFlow, Capture, CaptureError, FirstPosition, Gathering};
-use super::flow::Flow;
 use crate::llama::{
     Beside, BesidePlace, Block, Gate, Model, ModelError, Reads, Reducer, Tap, TapConfig, TapError, Threads,
 };
@@ -70,7 +70,9 @@ pub enum ReadingError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// Nothing to count.
-    #[error("`{text}` has {tokens} tokens, of which none is left to count; give a longer text, or keep the first position")]
+    #[error(
+        "`{text}` has {tokens} tokens, of which none is left to count; give a longer text, or keep the first position"
+    )]
     TooShort {
         /// The text's name.
         text: String,

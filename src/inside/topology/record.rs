@@ -8,8 +8,8 @@ use super::flow::{Gathered, NodeFlows, Running};
 use super::histogram::Histogram;
 use super::nodes::{Convention, NodeLayer};
 use super::recurrent::Elman;
-use super::stack::Stack;
 use super::sets::{Mode, TensorLinks, Topology};
+use super::stack::Stack;
 use super::summary::Summary;
 use super::text::BlockFlow;
 

@@ -24,7 +24,7 @@ pub struct Sample {
     pub block: usize,
     /// `links`, or the nodes: `layer`, and of recurrent networks `input`, `hidden`, `hidden_folded`, `output`.
     pub set: &'static str,
-    /// `weights`, `weights_and_biases`, or `in`, `out`, `strength`, `disparity_in`, `disparity_out`.
+    /// `weights`, `weights_and_biases`, or `in`, `in_full_kernel`, `out`, `strength`, `disparity_in`, `disparity_out`.
     pub measure: &'static str,
     /// One value per link or node.
     pub values: Vec<f64>,
@@ -43,7 +43,13 @@ fn of_stack(stack: &Stack, convention: Convention) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (before, layer) in stack.layers().iter().enumerate() {
         if let Some((weights, bias)) = layer.stored() {
-            push_links(&mut samples, before + 1, ["weights", "weights_and_biases"], weights, bias);
+            push_links(
+                &mut samples,
+                before + 1,
+                ["weights", "weights_and_biases"],
+                weights,
+                bias,
+            );
         }
     }
     for (layer, nodes) in stack.nodes().iter().enumerate() {
@@ -56,9 +62,17 @@ fn of_recurrent(elman: &Elman, steps: usize, convention: Convention) -> Vec<Samp
     let mut samples = Vec::new();
     let parts = elman.parts();
     let matrices = [
-        (["input_weights", "input_weights_and_bias"], &parts.input_weights, parts.bias.as_deref()),
+        (
+            ["input_weights", "input_weights_and_bias"],
+            &parts.input_weights,
+            parts.bias.as_deref(),
+        ),
         (["state_weights", "state_weights"], &parts.state_weights, None),
-        (["output_weights", "output_weights_and_bias"], &parts.output_weights, parts.output_bias.as_deref()),
+        (
+            ["output_weights", "output_weights_and_bias"],
+            &parts.output_weights,
+            parts.output_bias.as_deref(),
+        ),
     ];
     for (names, matrix, bias) in matrices {
         push_links(&mut samples, 0, names, matrix.values(), bias);
@@ -72,7 +86,13 @@ fn of_recurrent(elman: &Elman, steps: usize, convention: Convention) -> Vec<Samp
     samples
 }
 
-fn push_links(samples: &mut Vec<Sample>, block: usize, [plain, both]: [&'static str; 2], weights: &[f64], bias: Option<&[f64]>) {
+fn push_links(
+    samples: &mut Vec<Sample>,
+    block: usize,
+    [plain, both]: [&'static str; 2],
+    weights: &[f64],
+    bias: Option<&[f64]>,
+) {
     let mut push = |measure, values| {
         samples.push(Sample {
             block,
@@ -99,6 +119,9 @@ fn push_nodes(samples: &mut Vec<Sample>, block: usize, set: &'static str, nodes:
     if let Some(side) = &nodes.incoming {
         push("in", side.strength.clone());
         push("disparity_in", side.disparity.clone());
+    }
+    if let Some(full_kernel) = &nodes.full_kernel {
+        push("in_full_kernel", full_kernel.clone());
     }
     if let Some(side) = &nodes.outgoing {
         push("out", side.strength.clone());

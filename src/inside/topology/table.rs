@@ -106,7 +106,9 @@ pub fn csv(record: &Record, table: Table) -> Result<Vec<u8>, csv::Error> {
         }
         Table::Divergences => {
             if record.divergences.is_empty() {
-                let names = ["a", "b", "block", "block_b", "expert", "what", "measure", "value", "p", "p_holm"];
+                let names = [
+                    "a", "b", "block", "block_b", "expert", "what", "measure", "value", "p", "p_holm",
+                ];
                 writer.write_record(names)?;
             }
             serialize(&mut writer, &record.divergences)?;

@@ -162,6 +162,9 @@ mod tests {
         correct(rows.iter_mut());
         let expected = 4.0 * plain;
         assert!(expected < 1.0 && (rows[0].kolmogorov_smirnov_p_holm - expected).abs() < 1e-12);
-        assert!((rows[0].brown_forsythe_p_holm.unwrap() - 1.0).abs() < 1e-12, "spreads are the same");
+        assert!(
+            (rows[0].brown_forsythe_p_holm.unwrap() - 1.0).abs() < 1e-12,
+            "spreads are the same"
+        );
     }
 }

@@ -3,14 +3,18 @@
 mod difference;
 mod flows;
 mod links;
+mod models;
 mod networks;
 mod nodes;
+mod overview;
 
 pub use difference::{Difference, Paired};
 pub use flows::{FlowDifference, compare_flows};
 pub use links::{LinkDifference, Model, compare_links};
+pub use models::compare_models;
 pub use networks::{NetworksError, SampleDifference, compare_networks};
 pub use nodes::{NodeDifference, compare_nodes};
+pub use overview::{LEVEL, OverviewRow, overview};
 
 use super::divergence::jensen_shannon;
 

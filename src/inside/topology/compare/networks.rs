@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::difference::{Difference, correct};
 use crate::inside::topology::divergence::jeffreys;
+use crate::inside::topology::export::Comparison;
 use crate::inside::topology::measure::NetworkMeasurement;
 use crate::inside::topology::samples::{DENSITY_SAMPLE, Sample, thinned};
 
@@ -39,12 +40,14 @@ pub fn compare_networks(
     one: &NetworkMeasurement,
     other: &NetworkMeasurement,
     seed: u64,
-) -> Result<Vec<SampleDifference>, NetworksError> {
+) -> Result<Comparison, NetworksError> {
     let key = |sample: &Sample| (sample.block, sample.set, sample.measure);
     // Biases may be there in one alone; anything else must be in both.
     let layers = |network: &NetworkMeasurement| {
         let samples = network.samples.iter().map(key);
-        samples.filter(|(_, _, measure)| !measure.contains("bias")).collect::<Vec<_>>()
+        samples
+            .filter(|(_, _, measure)| !measure.contains("bias"))
+            .collect::<Vec<_>>()
     };
     if layers(one) != layers(other) {
         return Err(NetworksError {
@@ -65,5 +68,16 @@ pub fn compare_networks(
     };
     let mut rows: Vec<SampleDifference> = one.samples.iter().filter_map(row).collect();
     correct(rows.iter_mut().map(|row| &mut row.difference));
-    Ok(rows)
+    Ok(Comparison {
+        a: one.record.model.clone(),
+        b: other.record.model.clone(),
+        pairs: Vec::new(),
+        read: Vec::new(),
+        links: Vec::new(),
+        nodes: Vec::new(),
+        flows: Vec::new(),
+        samples: rows,
+        profile_a: Vec::new(),
+        profile_b: Vec::new(),
+    })
 }

@@ -21,7 +21,9 @@ const SHOWN: usize = 6;
 fn spread(blocks: usize) -> Vec<usize> {
     let shown = if blocks < SHOWN { blocks } else { SHOWN };
     let last = blocks.saturating_sub(1);
-    let mut chosen: Vec<usize> = (0..shown).map(|nth| nth * last / (if shown > 1 { shown - 1 } else { 1 })).collect();
+    let mut chosen: Vec<usize> = (0..shown)
+        .map(|nth| nth * last / (if shown > 1 { shown - 1 } else { 1 }))
+        .collect();
     chosen.dedup();
     chosen
 }
@@ -49,7 +51,10 @@ pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
         .collect();
     let of_links = |tensor: &str| -> Vec<Curve> {
         let shown = spread(blocks);
-        let rows = topology.links.iter().filter(|links| links.tensor == tensor && links.expert.is_none_or(|expert| expert == 0));
+        let rows = topology
+            .links
+            .iter()
+            .filter(|links| links.tensor == tensor && links.expert.is_none_or(|expert| expert == 0));
         rows.filter(|links| links.block.is_some_and(|block| shown.contains(&block)))
             .map(|links| Curve::of_histogram(format!("block {}", links.block.unwrap_or(0)), &links.histogram))
             .collect()
@@ -58,20 +63,43 @@ pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
     let names: Vec<String> = (0..all.len()).map(|block| block.to_string()).collect();
     let title = |title, x, y| Titles { title, x, y };
     let mut figures = vec![
-        ("fluctuation", curves(title("Layer fluctuation, norms folded in", "block", "F"), &over_depth(|row| row.fluctuation))),
+        (
+            "fluctuation",
+            curves(
+                title("Layer fluctuation, norms folded in", "block", "F"),
+                &over_depth(|row| row.fluctuation),
+            ),
+        ),
         (
             "fluctuation_per_link",
             curves(
-                title("Layer fluctuation per link, norms folded in", "block", "F / sqrt(fan in + fan out)"),
+                title(
+                    "Layer fluctuation per link, norms folded in",
+                    "block",
+                    "F / sqrt(fan in + fan out)",
+                ),
                 &over_depth(|row| row.per_link),
             ),
         ),
-        ("ffn_strength", curves(title("Strength of FFN units, norms folded in", "strength", "density"), &densities)),
-        ("ffn_down_links", curves(title("Weights of ffn_down", "weight", "density"), &of_links("ffn_down"))),
+        (
+            "ffn_strength",
+            curves(
+                title("Strength of FFN units, norms folded in", "strength", "density"),
+                &densities,
+            ),
+        ),
+        (
+            "ffn_down_links",
+            curves(title("Weights of ffn_down", "weight", "density"), &of_links("ffn_down")),
+        ),
         (
             "ffn_strength_divergence",
             heat_map(
-                title("Jensen-Shannon divergence (bits) between blocks' FFN strengths", "block", "block"),
+                title(
+                    "Jensen-Shannon divergence (bits) between blocks' FFN strengths",
+                    "block",
+                    "block",
+                ),
                 &names,
                 &divergence_matrix(&all, NODE_BINS),
             ),
@@ -99,7 +127,11 @@ pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
         figures.push((
             "neuron_fluctuation",
             curves(
-                title("Neuron fluctuation over the text (reconstruction)", "block", "std of E S over nodes"),
+                title(
+                    "Neuron fluctuation over the text (reconstruction)",
+                    "block",
+                    "std of E S over nodes",
+                ),
                 &sets.map(|set| dynamic("neuron_strength", set, |row| row.std)),
             ),
         ));
@@ -120,8 +152,12 @@ pub(super) struct LayerDivergence {
 
 /// The distributions that layers of a network are compared by.
 fn layered(samples: &[Sample]) -> [(&'static str, Vec<&Sample>); 2] {
-    let links = samples.iter().filter(|sample| sample.set == LINKS && !sample.measure.contains("bias"));
-    let strengths = samples.iter().filter(|sample| ["layer", "hidden"].contains(&sample.set) && sample.measure == "strength");
+    let links = samples
+        .iter()
+        .filter(|sample| sample.set == LINKS && !sample.measure.contains("bias"));
+    let strengths = samples
+        .iter()
+        .filter(|sample| ["layer", "hidden"].contains(&sample.set) && sample.measure == "strength");
     [("links", links.collect()), ("strength", strengths.collect())]
 }
 
@@ -161,29 +197,60 @@ pub(super) fn of_network(measured: &NetworkMeasurement, divergences: &[LayerDive
         };
         layers.iter().enumerate().filter_map(curve).collect()
     };
-    let fluctuation = strengths.iter().filter_map(|sample| Summary::of(&sample.values)).map(|summary| summary.std);
+    let fluctuation = strengths
+        .iter()
+        .filter_map(|sample| Summary::of(&sample.values))
+        .map(|summary| summary.std);
     let map = |what: &str, layers: usize| -> Vec<Vec<f64>> {
         let rows = divergences.iter().filter(|row| row.what == what);
         let cells: Vec<f64> = rows.map(|row| row.jeffreys.unwrap_or(f64::NAN)).collect();
-        if layers == 0 { Vec::new() } else { cells.chunks(layers).map(<[f64]>::to_vec).collect() }
+        if layers == 0 {
+            Vec::new()
+        } else {
+            cells.chunks(layers).map(<[f64]>::to_vec).collect()
+        }
     };
-    let names = |layers: usize, first: usize| (first..first + layers).map(|layer| layer.to_string()).collect::<Vec<_>>();
+    let names = |layers: usize, first: usize| {
+        (first..first + layers)
+            .map(|layer| layer.to_string())
+            .collect::<Vec<_>>()
+    };
     let title = |title, x, y| Titles { title, x, y };
     vec![
-        ("links", curves(title("Link weights", "weight", "density"), &densities(&links, "layer"))),
-        ("strength", curves(title("Node strength", "strength", "density"), &densities(&strengths, "layer"))),
+        (
+            "links",
+            curves(title("Link weights", "weight", "density"), &densities(&links, "layer")),
+        ),
+        (
+            "strength",
+            curves(
+                title("Node strength", "strength", "density"),
+                &densities(&strengths, "layer"),
+            ),
+        ),
         (
             "fluctuation",
-            curves(title("Layer fluctuation", "layer of nodes", "F"), &[Curve::over_depth("F", fluctuation)]),
+            curves(
+                title("Layer fluctuation", "layer of nodes", "F"),
+                &[Curve::over_depth("F", fluctuation)],
+            ),
         ),
         (
             "links_divergence",
-            heat_map(title("Jeffreys divergence (nats) between layers' weights", "layer", "layer"), &names(links.len(), 1), &map("links", links.len())),
+            heat_map(
+                title("Jeffreys divergence (nats) between layers' weights", "layer", "layer"),
+                &names(links.len(), 1),
+                &map("links", links.len()),
+            ),
         ),
         (
             "strength_divergence",
             heat_map(
-                title("Jeffreys divergence (nats) between layers' strengths", "layer of nodes", "layer of nodes"),
+                title(
+                    "Jeffreys divergence (nats) between layers' strengths",
+                    "layer of nodes",
+                    "layer of nodes",
+                ),
                 &names(strengths.len(), 0),
                 &map("strength", strengths.len()),
             ),
@@ -216,13 +283,26 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Figures {
             let rows = rows.filter(|row| (row.set, row.measure, row.mode) == (set, Measure::Strength, Mode::Folded));
             Curve {
                 name: set.name().to_owned(),
-                points: rows.map(|row| (row.block as f64, row.difference.jensen_shannon_bits)).collect(),
+                points: rows
+                    .map(|row| (row.block as f64, row.difference.jensen_shannon_bits))
+                    .collect(),
             }
         })
         .collect();
-    let tensors = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_gate", "ffn_down"];
+    let tensors = [
+        "attn_q",
+        "attn_k",
+        "attn_v",
+        "attn_output",
+        "ffn_up",
+        "ffn_gate",
+        "ffn_down",
+    ];
     let links = tensors.map(|tensor| {
-        let rows = comparison.links.iter().filter(|row| row.tensor == tensor && row.expert.is_none_or(|expert| expert == 0));
+        let rows = comparison
+            .links
+            .iter()
+            .filter(|row| row.tensor == tensor && row.expert.is_none_or(|expert| expert == 0));
         Curve {
             name: tensor.to_owned(),
             points: rows.map(|row| (row.block as f64, row.jensen_shannon_bits)).collect(),
@@ -233,17 +313,31 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Figures {
         (
             "fluctuation_per_link",
             curves(
-                titles("Layer fluctuation per link, norms folded in", "share of the depth", "F / sqrt(fan in + fan out)"),
+                titles(
+                    "Layer fluctuation per link, norms folded in",
+                    "share of the depth",
+                    "F / sqrt(fan in + fan out)",
+                ),
                 &both.concat(),
             ),
         ),
         (
             "strength_divergence",
-            curves(titles("Divergence of strengths, norms folded in", "block of a", "Jensen-Shannon, bits"), &strengths),
+            curves(
+                titles(
+                    "Divergence of strengths, norms folded in",
+                    "block of a",
+                    "Jensen-Shannon, bits",
+                ),
+                &strengths,
+            ),
         ),
         (
             "links_divergence",
-            curves(titles("Divergence of weights", "block of a", "Jensen-Shannon, bits"), &links),
+            curves(
+                titles("Divergence of weights", "block of a", "Jensen-Shannon, bits"),
+                &links,
+            ),
         ),
     ]
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use thiserror::Error;
 
-use super::compare::{FlowDifference, LinkDifference, NodeDifference, SampleDifference};
+use super::compare::{FlowDifference, LinkDifference, NodeDifference, OverviewRow, SampleDifference, overview};
 use super::flow::Running;
 use super::measure::{ModelMeasurement, NetworkMeasurement};
 use super::profile::ProfileRow;
@@ -54,6 +54,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The differences in few lines; of small networks there are few already.
+    #[must_use]
+    pub fn overview(&self) -> Vec<OverviewRow> {
+        overview(&self.links, &self.nodes, &self.flows)
+    }
+
     /// The differences as rows of one table.
     #[must_use]
     pub fn record(&self) -> Record {
@@ -188,6 +194,7 @@ pub fn export_comparison(folder: &Path, comparison: &Comparison) -> Result<Vec<P
     out.json("comparison.json", comparison)?;
     out.csv("divergences.csv", csv(&comparison.record(), Table::Divergences))?;
     if !comparison.profile_a.is_empty() {
+        out.csv("overview.csv", flat_csv(&comparison.overview()))?;
         out.csv("profile_a.csv", flat_csv(&comparison.profile_a))?;
         out.csv("profile_b.csv", flat_csv(&comparison.profile_b))?;
     }
@@ -201,7 +208,11 @@ fn values_table(measured: &NetworkMeasurement) -> Result<Vec<u8>, csv::Error> {
     writer.write_record(["block", "set", "side", "node", "value"])?;
     for sample in measured.samples.iter().filter(|sample| sample.set != LINKS) {
         for (node, value) in sample.values.iter().enumerate() {
-            let place = [sample.block.to_string(), sample.set.to_owned(), sample.measure.to_owned()];
+            let place = [
+                sample.block.to_string(),
+                sample.set.to_owned(),
+                sample.measure.to_owned(),
+            ];
             writer.write_record(place.into_iter().chain([node.to_string(), value.to_string()]))?;
         }
     }
@@ -211,7 +222,19 @@ fn values_table(measured: &NetworkMeasurement) -> Result<Vec<u8>, csv::Error> {
 /// What a small network's nodes do over its inputs, one line each.
 fn flows_table(measured: &NetworkMeasurement) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let names = ["block", "set", "metric", "reconstruction", "node", "n_inputs", "mean", "std", "sem", "abs_mean", "positive"];
+    let names = [
+        "block",
+        "set",
+        "metric",
+        "reconstruction",
+        "node",
+        "n_inputs",
+        "mean",
+        "std",
+        "sem",
+        "abs_mean",
+        "positive",
+    ];
     writer.write_record(names)?;
     for layer in &measured.flows {
         let metrics = [
@@ -222,10 +245,20 @@ fn flows_table(measured: &NetworkMeasurement) -> Result<Vec<u8>, csv::Error> {
         ];
         for (metric, gathered) in metrics {
             for (number, node) in gathered.nodes.iter().enumerate() {
-                let place = [layer.block.to_string(), layer.set.to_owned(), metric.to_owned(), "true".to_owned()];
+                let place = [
+                    layer.block.to_string(),
+                    layer.set.to_owned(),
+                    metric.to_owned(),
+                    "true".to_owned(),
+                ];
                 let counts = [number.to_string(), node.n().to_string()];
-                let figures: [fn(&Running) -> f64; 5] =
-                    [Running::mean, Running::std, Running::sem, Running::abs_mean, Running::positive];
+                let figures: [fn(&Running) -> f64; 5] = [
+                    Running::mean,
+                    Running::std,
+                    Running::sem,
+                    Running::abs_mean,
+                    Running::positive,
+                ];
                 let figures = figures.map(|of| of(node).to_string());
                 writer.write_record(place.into_iter().chain(counts).chain(figures))?;
             }

@@ -82,8 +82,20 @@ impl Number {
     fn decode(self, bytes: &[u8], into: &mut Vec<f32>) {
         match self {
             Self::F32 => into.extend(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
-            Self::F16 => into.extend(bytes.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32())),
-            Self::Bf16 => into.extend(bytes.as_chunks().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32())),
+            Self::F16 => into.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&bytes| f16::from_le_bytes(bytes).to_f32()),
+            ),
+            Self::Bf16 => into.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&bytes| bf16::from_le_bytes(bytes).to_f32()),
+            ),
         }
     }
 }
@@ -102,7 +114,10 @@ impl Checkpoint {
         let config = Configuration::read(&folder.join("config.json"))?;
         let (mut stored, mut files, mut unread) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         for file in paths {
-            let mut open = File::open(&file).map_err(|cause| OpenError::Io { path: file.clone(), cause })?;
+            let mut open = File::open(&file).map_err(|cause| OpenError::Io {
+                path: file.clone(),
+                cause,
+            })?;
             let (start, metadata) = header(&file, &mut open)?;
             for (name, info) in metadata.tensors() {
                 // A vector is one row; a scalar is of no interest.
@@ -149,7 +164,9 @@ impl Checkpoint {
     fn with(mut self, names: &Names<'_>, stored: &BTreeMap<String, Stored>) -> Result<Self, OpenError> {
         let mut experts: BTreeMap<String, BTreeMap<usize, Stored>> = BTreeMap::new();
         for (name, stored) in stored {
-            let Some((gguf, part)) = names.translate(name) else { continue };
+            let Some((gguf, part)) = names.translate(name) else {
+                continue;
+            };
             let pieces = match part {
                 Part::Whole => vec![stored.piece],
                 Part::ByHead => self.by_head(name, *stored)?,
@@ -179,7 +196,11 @@ impl Checkpoint {
             let pieces: Vec<Piece> = experts.values().map(|stored| stored.piece).collect();
             let rows = pieces.iter().map(|piece| piece.rows).sum();
             let shape = Shape { rows, columns };
-            let tensor = Tensor { shape, pieces, plus: 0.0 };
+            let tensor = Tensor {
+                shape,
+                pieces,
+                plus: 0.0,
+            };
             self.tensors.insert(gguf, tensor);
         }
         Ok(self)
@@ -211,7 +232,10 @@ impl Checkpoint {
             ..stored.piece
         };
         let parts = 0..3;
-        Ok(parts.flat_map(|part| (0..heads).map(move |number| (part, number))).map(|(part, number)| piece(part, number)).collect())
+        Ok(parts
+            .flat_map(|part| (0..heads).map(move |number| (part, number)))
+            .map(|(part, number)| piece(part, number))
+            .collect())
     }
 
     /// The path that was opened.
@@ -252,7 +276,10 @@ impl Weights for Checkpoint {
     }
 
     fn read(&self, tensor: &str, rows: Range<usize>, into: &mut Vec<f32>) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let found = self.tensors.get(tensor).ok_or_else(|| format!("there is no tensor `{tensor}`"))?;
+        let found = self
+            .tensors
+            .get(tensor)
+            .ok_or_else(|| format!("there is no tensor `{tensor}`"))?;
         into.clear();
         // The pieces of a vector are runs of its numbers.
         let vector = found.shape.rows == 1 && found.pieces.len() > 1;

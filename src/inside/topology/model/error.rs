@@ -23,7 +23,9 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// A folder without checkpoint.
-    #[error("there is no `.safetensors` file in `{path}`; give a GGUF file, a `.safetensors` file or the folder of a checkpoint")]
+    #[error(
+        "there is no `.safetensors` file in `{path}`; give a GGUF file, a `.safetensors` file or the folder of a checkpoint"
+    )]
     Empty {
         /// The folder.
         path: PathBuf,
@@ -37,7 +39,9 @@ pub enum OpenError {
         reason: String,
     },
     /// No usable `config.json`.
-    #[error("`{path}` {reason}; a checkpoint needs the model's `config.json` beside its weights, which says how many heads it has")]
+    #[error(
+        "`{path}` {reason}; a checkpoint needs the model's `config.json` beside its weights, which says how many heads it has"
+    )]
     Configuration {
         /// The file.
         path: PathBuf,
@@ -45,7 +49,9 @@ pub enum OpenError {
         reason: String,
     },
     /// Numbers of another kind.
-    #[error("`{tensor}` in `{path}` holds {kind} numbers; only F32, F16 and BF16 are read, so convert the checkpoint to one of them")]
+    #[error(
+        "`{tensor}` in `{path}` holds {kind} numbers; only F32, F16 and BF16 are read, so convert the checkpoint to one of them"
+    )]
     Kind {
         /// The file.
         path: PathBuf,
@@ -63,7 +69,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// A fused tensor that does not divide into heads.
-    #[error("`{tensor}` of `{path}` has {rows} rows, which do not divide into queries, keys and values of {heads} heads; check `num_attention_heads` in `config.json`")]
+    #[error(
+        "`{tensor}` of `{path}` has {rows} rows, which do not divide into queries, keys and values of {heads} heads; check `num_attention_heads` in `config.json`"
+    )]
     Indivisible {
         /// What was opened.
         path: PathBuf,
@@ -75,7 +83,9 @@ pub enum OpenError {
         heads: usize,
     },
     /// Experts that are missing or unlike each other.
-    #[error("the experts of `{tensor}` in `{path}` are not all there or not alike; the checkpoint may be one of several files, so give their folder")]
+    #[error(
+        "the experts of `{tensor}` in `{path}` are not all there or not alike; the checkpoint may be one of several files, so give their folder"
+    )]
     Experts {
         /// What was opened.
         path: PathBuf,
@@ -99,7 +109,9 @@ pub enum OpenError {
         cause: DecoderError,
     },
     /// A checkpoint where a model is to be run.
-    #[error("`{path}` is a checkpoint, which llama.cpp does not run: convert it to GGUF to measure it over a text, or leave the text out")]
+    #[error(
+        "`{path}` is a checkpoint, which llama.cpp does not run: convert it to GGUF to measure it over a text, or leave the text out"
+    )]
     NotRun {
         /// What was opened.
         path: PathBuf,

@@ -88,7 +88,11 @@ impl<'a> Names<'a> {
         }
         let named = |part: &str| format!("blk.{block}.{part}.{kind}");
         if matrix == "post_attention_layernorm" {
-            let part = if self.both_norms { "post_attention_norm" } else { "ffn_norm" };
+            let part = if self.both_norms {
+                "post_attention_norm"
+            } else {
+                "ffn_norm"
+            };
             return Some((named(part), Part::Whole));
         }
         let experts = ["mlp.experts.", "block_sparse_moe.experts."];

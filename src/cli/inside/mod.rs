@@ -1,0 +1,26 @@
+//! `widedeep inside`: analyses of a model itself, from its weights and activations.
+
+mod topology;
+
+use clap::Subcommand;
+
+use super::Failure;
+
+/// Look inside a model: what its weights and activations are like
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    analysis: Analysis,
+}
+
+#[derive(Debug, Subcommand)]
+enum Analysis {
+    // Described where their flags are.
+    Topology(topology::Arguments),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.analysis {
+        Analysis::Topology(arguments) => topology::run(arguments),
+    }
+}

@@ -29,7 +29,7 @@ pub struct FlowDifference {
 /// Compares what was gathered of both, in the first's order, block by block as `pairs` says ([`pair_blocks`](super::pair_blocks)).
 #[must_use]
 pub fn compare_flows(one: &[BlockFlow], other: &[BlockFlow], pairs: &[(usize, usize)]) -> Vec<FlowDifference> {
-    let mut rows = Vec::new();
+    let mut rows: Vec<FlowDifference> = Vec::new();
     for &(block, block_b) in pairs {
         let find = |flows: &'_ [BlockFlow], block: usize| flows.iter().position(|flow| flow.block() == block);
         let (Some(a), Some(b)) = (find(one, block), find(other, block_b)) else {
@@ -54,6 +54,6 @@ pub fn compare_flows(one: &[BlockFlow], other: &[BlockFlow], pairs: &[(usize, us
             }
         }
     }
-    correct(rows.iter_mut().map(|row: &mut FlowDifference| &mut row.difference));
+    correct(rows.iter_mut().map(|row| &mut row.difference));
     rows
 }

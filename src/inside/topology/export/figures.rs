@@ -28,7 +28,18 @@ fn spread(blocks: usize) -> Vec<usize> {
     chosen
 }
 
-pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
+/// Jensen-Shannon divergence in bits between the strengths of FFN units of every two blocks, norms folded in.
+pub(super) fn block_divergences(measured: &ModelMeasurement) -> Vec<Vec<f64>> {
+    let topology = &measured.topology;
+    let strengths = |block| topology.values(block, Set::FfnNeuron, Measure::Strength, Mode::Folded);
+    // Blocks without units (or with several experts') have no row of their own, but keep their place.
+    let all: Vec<&[f64]> = (0..measured.decoder.blocks.len())
+        .map(|block| strengths(block).unwrap_or_default())
+        .collect();
+    divergence_matrix(&all, NODE_BINS)
+}
+
+pub(super) fn of_model(measured: &ModelMeasurement, divergences: &[Vec<f64>]) -> Figures {
     let blocks = measured.decoder.blocks.len();
     let topology = &measured.topology;
     let folded = |set| {
@@ -59,8 +70,7 @@ pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
             .map(|links| Curve::of_histogram(format!("block {}", links.block.unwrap_or(0)), &links.histogram))
             .collect()
     };
-    let all: Vec<&[f64]> = (0..blocks).filter_map(strengths).collect();
-    let names: Vec<String> = (0..all.len()).map(|block| block.to_string()).collect();
+    let names: Vec<String> = (0..divergences.len()).map(|block| block.to_string()).collect();
     let title = |title, x, y| Titles { title, x, y };
     let mut figures = vec![
         (
@@ -101,7 +111,7 @@ pub(super) fn of_model(measured: &ModelMeasurement) -> Figures {
                     "block",
                 ),
                 &names,
-                &divergence_matrix(&all, NODE_BINS),
+                divergences,
             ),
         ),
     ];

@@ -166,7 +166,9 @@ pub fn export_model(folder: &Path, measured: &ModelMeasurement) -> Result<Vec<Pa
         out.json("flow_values.json", &header)?;
         out.write("flow_values.f32", &bytes)?;
     }
-    out.svg(figures::of_model(measured))?;
+    let divergences = figures::block_divergences(measured);
+    out.csv("block_divergences.csv", blocks_table(&divergences))?;
+    out.svg(figures::of_model(measured, &divergences))?;
     Ok(out.written)
 }
 
@@ -200,6 +202,19 @@ pub fn export_comparison(folder: &Path, comparison: &Comparison) -> Result<Vec<P
     }
     out.svg(figures::of_comparison(comparison))?;
     Ok(out.written)
+}
+
+/// Divergences between blocks, one line per pair; those between neighbours have `block_b` one above `block_a`.
+fn blocks_table(divergences: &[Vec<f64>]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["block_a", "block_b", "what", "jensen_shannon_bits"])?;
+    for (a, row) in divergences.iter().enumerate() {
+        for (b, bits) in row.iter().enumerate().skip(a + 1).filter(|(_, bits)| bits.is_finite()) {
+            let what = "ffn_neuron/strength/folded".to_owned();
+            writer.write_record([a.to_string(), b.to_string(), what, bits.to_string()])?;
+        }
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 /// A small network's nodes, one line each.

@@ -8,6 +8,7 @@ mod support;
 mod activations;
 mod checkpoints;
 mod comparing;
+mod float_copy;
 mod folder;
 mod models;
 mod networks;

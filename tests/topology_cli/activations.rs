@@ -97,16 +97,26 @@ fn agrees(model: &Path, room: &Room) {
                 ("neuron_fluctuation", "ffn_neuron", "neuron_strength", "std"),
                 ("attn_channel_activation_rms", "attn_channel", "activation", "rms"),
             ] {
-                let (found, reference) = (found.figure(&name, set, metric, figure), layer[expected].as_f64().unwrap());
+                let (found, reference) = (
+                    found.figure(&name, set, metric, figure),
+                    layer[expected].as_f64().unwrap(),
+                );
                 if (found / reference - 1.0).abs() > allowed {
-                    departures.push(format!("block {block}, {expected}: {found} where the reference has {reference}"));
+                    departures.push(format!(
+                        "block {block}, {expected}: {found} where the reference has {reference}"
+                    ));
                 }
             }
             let expected = layer["top8_neurons_by_mean_abs"].as_array().unwrap();
             let top = found.top(block, 8);
-            let same = expected.iter().filter(|unit| top.contains(&unit.as_u64().unwrap())).count();
+            let same = expected
+                .iter()
+                .filter(|unit| top.contains(&unit.as_u64().unwrap()))
+                .count();
             if same < room.strongest {
-                departures.push(format!("block {block}: {same} of the 8 strongest units are the reference's"));
+                departures.push(format!(
+                    "block {block}: {same} of the 8 strongest units are the reference's"
+                ));
             }
         }
         assert!(departures.is_empty(), "{}", departures.join("\n"));

@@ -54,8 +54,8 @@ impl Found {
         row[figure].parse().unwrap()
     }
 
-    /// The units with the greatest mean size, the greatest first.
-    fn top(&self, block: u64, count: usize) -> Vec<u64> {
+    /// The units with the greatest mean size, the greatest first, with that size.
+    fn top(&self, block: u64, count: usize) -> Vec<(u64, f32)> {
         let is = |entry: &&Value| {
             entry["block"] == block
                 && entry["set"] == "ffn_neuron"
@@ -67,7 +67,8 @@ impl Found {
         let (words, _) = self.bytes[number("offset")..][..4 * number("n")].as_chunks::<4>();
         let mut units: Vec<(u64, f32)> = (0..).zip(words.iter().map(|&word| f32::from_le_bytes(word))).collect();
         units.sort_by(|one, other| other.1.total_cmp(&one.1));
-        units.into_iter().take(count).map(|(unit, _)| unit).collect()
+        units.truncate(count);
+        units
     }
 }
 
@@ -109,14 +110,19 @@ fn agrees(model: &Path, room: &Room) {
             }
             let expected = layer["top8_neurons_by_mean_abs"].as_array().unwrap();
             let top = found.top(block, 8);
-            let same = expected
-                .iter()
-                .filter(|unit| top.contains(&unit.as_u64().unwrap()))
-                .count();
+            let is_in = |unit: &&Value| top.iter().any(|(found, _)| *found == unit.as_u64().unwrap());
+            let same = expected.iter().filter(is_in).count();
             if same < room.strongest {
                 departures.push(format!(
                     "block {block}: {same} of the 8 strongest units are the reference's"
                 ));
+            }
+            for (size, (unit, found)) in layer["top8_mean_abs"].as_array().unwrap().iter().zip(&top) {
+                if (f64::from(*found) / size.as_f64().unwrap() - 1.0).abs() > 2.0 * allowed {
+                    departures.push(format!(
+                        "block {block}, unit {unit}: {found} where the reference has {size}"
+                    ));
+                }
             }
         }
         assert!(departures.is_empty(), "{}", departures.join("\n"));
@@ -142,7 +148,8 @@ fn without_rounding_they_match_the_reference_to_a_thousandth() {
     float_copy::write(&default_model(), &copy);
     let room = Room {
         figures: |_, _| 1e-3,
-        strongest: 8,
+        // The eighth and the ninth may be as good as equal: in block 7 they are.
+        strongest: 7,
     };
     agrees(&copy, &room);
 }

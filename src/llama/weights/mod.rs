@@ -95,6 +95,11 @@ impl Weights {
         self.files.first().map_or(Path::new(""), |(path, _)| path)
     }
 
+    /// All files, in their order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
+
     /// A field of the header.
     pub fn field(&self, key: &str) -> Option<&Value> {
         self.metadata.get(key)

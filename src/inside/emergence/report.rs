@@ -39,6 +39,21 @@ pub struct Report {
     pub companions: Vec<Companion>,
 }
 
+impl Report {
+    /// What a reader should know: a smaller sample than was asked for.
+    pub fn warnings(&self) -> Vec<String> {
+        match (self.config.scope, self.size) {
+            (Scope::Sampled { size: asked, .. }, Some(drawn)) => smaller(drawn, asked).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Says so where fewer nodes were drawn than asked for.
+pub(super) fn smaller(drawn: usize, asked: usize) -> Option<String> {
+    (drawn < asked).then(|| format!("{drawn} nodes per group were drawn, not {asked}: the model is small"))
+}
+
 /// The spectrum of a part.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {

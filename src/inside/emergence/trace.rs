@@ -9,7 +9,7 @@ use super::{
     degree::{Degree, Metrics, degree},
     error::EmergenceError,
     measurement::{Estimate, Measurement, measure_made, measure_samples},
-    report::{at_one_scale, companions, control, on_grid, series_plan, unjudged},
+    report::{at_one_scale, companions, control, on_grid, series_plan, smaller, unjudged},
     sample::{Sample, sample},
     sampler::SplitMix64,
     weights::Weights,
@@ -208,12 +208,7 @@ pub fn trace_watched(
             baseline.step
         ));
     }
-    if plan.size < plan.asked {
-        warnings.push(format!(
-            "{} nodes per group were drawn, not {}: the model is small",
-            plan.size, plan.asked
-        ));
-    }
+    warnings.extend(smaller(plan.size, plan.asked));
     let (config, architecture) = (config.clone(), shape.architecture().to_owned());
     Ok(Trace {
         config,

@@ -35,6 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let opened = model::opened(&model::place(&arguments.model)?)?;
     note(&told::reading(opened.weights.shape()));
     let report = report(opened.weights.as_ref(), &config).map_err(model::sorted)?;
+    for warning in report.warnings() {
+        note(&format!("warning: {warning}"));
+    }
     if let Some(folder) = &arguments.out {
         let files = opened.files.iter().map(PathBuf::as_path);
         let origin = Origin::of(&arguments.model, files).map_err(input)?;

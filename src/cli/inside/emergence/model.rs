@@ -24,15 +24,24 @@ pub(super) fn opened(path: &Path) -> Result<Opened, Failure> {
     open(path).map_err(|error: OpenError| input(error))
 }
 
-/// Tells choices and files that do not fit from weights that do not scale.
+/// What to do where masses do not scale.
+const WAY_OUT: &str = "no spectrum is reported (`--mode compat-rms` and `--mode fixed-grid-rms` bring weights to one scale; \
+                       `--report-anyway` reports it all the same)";
+
+/// Tells choices and files that do not fit from weights that have no spectrum.
 pub(super) fn sorted(error: EmergenceError) -> Failure {
     match error {
-        EmergenceError::Spectrum(SpectrumError::NoScaling { .. }) => failed(
-            anyhow::Error::from(error).context("no spectrum is reported (`--mode compat-rms` and `--mode fixed-grid-rms` bring weights to one scale; `--report-anyway` overrides)"),
-        ),
-        EmergenceError::Spectrum(_) | EmergenceError::Degree(_) | EmergenceError::AllRejected { .. } | EmergenceError::Read(_) => failed(error),
-        EmergenceError::Baseline { .. } => failed(error),
-        _ => input(error),
+        EmergenceError::Spectrum(SpectrumError::NoScaling { .. }) => {
+            failed(anyhow::Error::from(error).context(WAY_OUT))
+        }
+        EmergenceError::Config(_)
+        | EmergenceError::Shape(_)
+        | EmergenceError::PathsThroughExperts { .. }
+        | EmergenceError::UnknownHeads { .. }
+        | EmergenceError::InconsistentSeries { .. }
+        | EmergenceError::NoBaseline { .. }
+        | EmergenceError::SeriesNeedsSample => input(error),
+        _ => failed(error),
     }
 }
 

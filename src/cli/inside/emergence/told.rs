@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comfy_table::{CellAlignment, Table, presets};
-use widedeep::inside::emergence::{Beside, Estimate, Measurement, Part, Report, Row, Shape, Trace};
+use widedeep::inside::emergence::{Beside, Estimate, Measurement, Part, Report, Row, Scaling, Shape, Trace};
 
 pub(super) fn reading(shape: &Shape) -> String {
     format!("reading {} blocks of `{}`", shape.blocks().len(), shape.architecture())
@@ -90,6 +90,7 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
         "one scale",
         "rms",
         "R²",
+        "radii",
     ];
     let header = fixed
         .into_iter()
@@ -109,6 +110,10 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
             number(beside.one_scale),
             format!("{:.4}", row.rms.mean),
             number(measurement.map(|one| one.scaling.worst_r2)),
+            measurement.map_or_else(dash, |one| {
+                let Scaling { r_min, r_max, .. } = one.scaling;
+                format!("{r_min:.0}–{r_max:.0}")
+            }),
         ];
         cells.extend(measures.iter().map(|measure| number(measure.at(row.step))));
         series.add_row(cells);

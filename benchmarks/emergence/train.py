@@ -14,7 +14,8 @@ Only the files `*_gut.txt` are taken: the package holds the folio editions of th
 whatever a measure of emergence shows there is no sign of learning.
 
 Every checkpoint is a folder as Hugging Face lays it out (`model.safetensors` in f32, `config.json`). `loss.csv` holds the loss per byte in nats, over a
-part of the text that training never sees.
+part of the text that training never sees. A run that was interrupted goes on where it was, at most fifty steps back, when the same command is given
+again; `--seconds` ends it after a while on purpose.
 """
 
 import argparse
@@ -173,6 +174,21 @@ def rate(step, last, warmup, peak):
     return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * (step - warmup) / max(1, last - warmup))))
 
 
+class State:
+    """All that a run needs to go on, in one file that is replaced whole."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def read(self):
+        return torch.load(self.path, weights_only=False) if self.path.exists() else None
+
+    def write(self, **parts):
+        beside = self.path.with_suffix(".tmp")
+        torch.save(parts, beside)
+        beside.replace(self.path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, help="folder with the plays")
@@ -184,6 +200,7 @@ def main():
     parser.add_argument("--length", type=int, default=96)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1, help="a model so small gains little by a second one")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long; the same command goes on")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -198,8 +215,23 @@ def main():
     print(f"{count} parameters, {len(train)} bytes to train on, {len(held_out)} held out", flush=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=arguments.rate, betas=(0.9, 0.95), weight_decay=0.1)
     wanted = [step for step in STEPS if step <= arguments.steps]
-    rows, started = [], time.time()
-    for step in range(arguments.steps + 1):
+    rows, first, started = [], 0, time.time()
+    state = State(arguments.out / "state.pt")
+    if before := state.read():
+        model.load_state_dict(before["model"])
+        optimiser.load_state_dict(before["optimiser"])
+        draw.bit_generator.state = before["draw"]
+        rows, first = before["rows"], before["step"]
+        print(f"going on at step {first}", flush=True)
+    for step in range(first, arguments.steps + 1):
+        late = time.time() - started > arguments.seconds
+        if late or (step > first and step % 50 == 0):
+            state.write(
+                model=model.state_dict(), optimiser=optimiser.state_dict(), draw=draw.bit_generator.state, rows=rows, step=step
+            )
+        if late:
+            print(f"stopped before step {step}; the same command goes on", flush=True)
+            return
         if step in wanted:
             loss = held_out_loss(model, held_out, arguments.length)
             save(model, arguments.out / f"step-{step:05}")

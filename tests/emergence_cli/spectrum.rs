@@ -69,12 +69,11 @@ fn a_later_seed_draws_the_later_samples() {
 #[test]
 fn every_choice_is_recorded_as_it_was_made() {
     let folder = checkpoints::growing();
-    folder.works(
-        "spectrum step-00000 --nodes 20 --repetitions 2 --seed 5 --hops 2 --gated up-only --scale rms --target-rms 0.03 --exponent 1.5 \
+    let flags = "spectrum step-00000 --nodes 20 --repetitions 2 --seed 5 --hops 2 --gated up-only --scale rms --target-rms 0.03 --exponent 1.5 \
          --longer-than 2 --at-most 900 --more-than 4 --rounding none --radii log:30:900:12 --normaliser total-nodes --centre excluded \
-         --q -2:2:5 --peak exact --derivative central --line through-origin --window 40:800 --reject both --average spectra --report-anyway \
-         --threads 1 --out found",
-    );
+         --q -2:2:5 --peak exact --derivative central --line through-origin --window 40:800 --average spectra --report-anyway \
+         --threads 1 --out found";
+    folder.works(flags);
     let config = folder.json("found/spectrum.json")["config"].clone();
     let expected = serde_json::json!({
         "scope": {"sampled": {"size": 20, "repetitions": 2, "seed": 5}},
@@ -88,7 +87,7 @@ fn every_choice_is_recorded_as_it_was_made() {
         },
         "analysis": {
             "q": {"low": -10, "high": 10, "per_unit": 5}, "peak": "exact", "derivative": "central", "line": "through-origin",
-            "window": {"low": 40.0, "high": 800.0}, "reject": "both", "average": "spectra", "scaling": "report-anyway",
+            "window": {"low": 40.0, "high": 800.0}, "reject": "none", "average": "spectra", "scaling": "report-anyway",
         },
     });
     let scale = config["scale"].clone();
@@ -96,6 +95,9 @@ fn every_choice_is_recorded_as_it_was_made() {
     for part in ["scope", "hops", "gated", "measure", "analysis"] {
         assert_eq!(config[part], expected[part], "{part}");
     }
+    // So far from the paper's choices, f is positive somewhere.
+    let error = folder.fails(1, &format!("{flags} --reject both"));
+    assert!(error.contains("all 2 repetitions were rejected"), "{error}");
 }
 
 #[test]

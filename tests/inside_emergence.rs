@@ -11,6 +11,8 @@
 mod controls;
 #[path = "inside_emergence/files.rs"]
 mod files;
+#[path = "inside_emergence/gguf.rs"]
+mod gguf;
 #[path = "inside_emergence/graphs.rs"]
 mod graphs;
 #[path = "inside_emergence/models.rs"]
@@ -23,3 +25,4 @@ mod properties;
 mod series;
 #[path = "inside_emergence/stars.rs"]
 mod stars;
+mod support;

@@ -110,6 +110,51 @@ fn all_kinds_of_numbers_and_prefixes_give_the_same_spectrum_up_to_their_rounding
     }
 }
 
+/// What stands beside the maps in Gemma (norms around both halves, a tower for images) and Qwen (biases, norms of queries and keys) is passed over.
+#[test]
+fn gemma_and_qwen_checkpoints_are_read_by_their_maps_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        analysis: analysis(),
+        ..Config::default().with_sample(24, 2)
+    };
+    let path = folder.path().join("model.safetensors");
+    write(&path, &llama("model.layers."), Dtype::F32);
+    let expected = measure(&Safetensors::open(&path).unwrap(), &config).unwrap();
+    for (prefix, settings, head) in [
+        (
+            "model.language_model.layers.",
+            r#"{"model_type": "gemma3", "text_config": {"hidden_size": 64, "num_attention_heads": 4, "head_dim": 16}}"#,
+            16,
+        ),
+        (
+            "model.layers.",
+            r#"{"model_type": "qwen2", "hidden_size": 64, "num_attention_heads": 2}"#,
+            32,
+        ),
+    ] {
+        let mut tensors = llama(prefix);
+        let mut beside = |name: String, rows: usize, columns: usize| {
+            tensors.insert(name, (rows, columns, vec![1.0; rows * columns]));
+        };
+        beside("model.embed_tokens.weight".to_owned(), 8, 64);
+        beside(
+            "model.vision_tower.encoder.layers.0.mlp.down_proj.weight".to_owned(),
+            7,
+            9,
+        );
+        for name in ["self_attn.q_norm", "pre_feedforward_layernorm", "self_attn.q_proj.bias"] {
+            beside(format!("{prefix}0.{name}"), 1, 64);
+        }
+        write(&path, &tensors, Dtype::F32);
+        std::fs::write(folder.path().join("config.json"), settings).unwrap();
+        let opened = Safetensors::open(&path).unwrap();
+        assert_eq!(opened.shape().blocks()[1].head_size, Some(head), "{prefix}");
+        let found = measure(&opened, &config).unwrap();
+        assert_eq!(found.alpha0, expected.alpha0, "{prefix}");
+    }
+}
+
 #[test]
 fn rows_come_back_as_they_were_written_from_one_file_and_from_shards() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use widedeep::inside::emergence::{
     Beside, BlockMatrices, BlockShape, Checkpoint, Config, EmergenceError, GatedMlp, Group, Hops, InMemory,
-    KeyValueIndices, Matrix, MatrixShape, Nodes, Plan, Projection, Sample, Scope, Shape, SplitMix64, TraceConfig,
-    Weights, beside_figure, companions_csv, dissect, emergence_figure, measure, metrics_figure, parts_csv, report,
-    report_json, rms_figure, sample, saturation, spearman, spectra_csv, trace, trace_csv, trace_json,
+    KeyValueIndices, Matrix, MatrixShape, Nodes, Origin, Plan, Projection, Sample, Scope, Shape, SplitMix64,
+    TraceConfig, Weights, beside_figure, companions_csv, dissect, emergence_figure, measure, metrics_figure, parts_csv,
+    report, report_json, rms_figure, sample, saturation, spearman, spectra_csv, trace, trace_csv, trace_json,
     trace_spectra_figure,
 };
 
@@ -22,7 +22,7 @@ pub fn llama(seed: u64, sigma: f32) -> InMemory {
     .unwrap()
 }
 
-fn matrices(seed: u64, sigma: f32) -> BlockMatrices {
+pub fn matrices(seed: u64, sigma: f32) -> BlockMatrices {
     let mut sampler = SplitMix64::new(seed);
     let mut of = |rows, columns| Matrix::from_fn(rows, columns, |_, _| sigma * sampler.gaussian() as f32);
     BTreeMap::from([
@@ -248,8 +248,12 @@ fn a_report_holds_parts_surrogates_and_plain_statistics() {
         close(one.kurtosis, 3.0, 0.6, "kurtosis");
         assert!(one.stable_rank > 3.0 && one.strength_gini < 0.1 && one.dimension.min >= 0.0);
     }
+    let origin = Origin {
+        label: "x".to_owned(),
+        files: Vec::new(),
+    };
     let mut text = Vec::new();
-    report_json(&report, &mut text).unwrap();
+    report_json(&report, &origin, &mut text).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(json["format"], 1);
     assert!(json["measurement"]["alpha0"]["se"].as_f64().unwrap() > 0.0);
@@ -311,7 +315,7 @@ fn growth_alone_makes_e_rise_and_every_control_says_so() {
     assert!(rows.len() == 5 && rows[0].starts_with("label,step,alpha0,") && rows[0].ends_with(",refused,loss in $"));
     assert!(rows[4].starts_with("last,1000,") && rows[4].ends_with(",2"));
     let mut text = Vec::new();
-    trace_json(&found, std::slice::from_ref(&loss), &mut text).unwrap();
+    trace_json(&found, std::slice::from_ref(&loss), &[], &mut text).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     assert!(json["rows"][3]["controls"]["excess"].is_number() && json["relations"].as_array().unwrap().len() == 7);
     let mut text = Vec::new();

@@ -1,5 +1,6 @@
 //! `widedeep inside`: analyses of a model itself, from its weights and activations.
 
+mod emergence;
 mod topology;
 
 use clap::Subcommand;
@@ -16,11 +17,13 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Analysis {
     // Described where their flags are.
+    Emergence(emergence::Arguments),
     Topology(topology::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.analysis {
+        Analysis::Emergence(arguments) => emergence::run(arguments),
         Analysis::Topology(arguments) => topology::run(arguments),
     }
 }

@@ -31,6 +31,8 @@ pub enum Scope {
         size: usize,
         /// Independent samples; 10 in the paper.
         repetitions: usize,
+        /// The seed of the first; the others follow it. 0 in the paper.
+        seed: u64,
     },
     /// Every node and every weight: no sampling noise, one repetition.
     Full,
@@ -143,7 +145,9 @@ pub enum Radii {
 pub enum Normaliser {
     /// The node's own mass at the greatest radius.
     OwnMaximum,
-    /// The number of all source nodes. Slopes with a free intercept do not depend on it.
+    /// The number of all source nodes. Where every node ends with the same mass, as along the shortest paths of a connected graph, this differs from
+    /// [`Self::OwnMaximum`] by one factor, and slopes with a free intercept are the same. Elsewhere, sampled weights in direct mode among them, nodes with
+    /// many lengths count for more, and the slopes differ.
     TotalNodes,
 }
 
@@ -327,6 +331,7 @@ impl Default for Config {
             scope: Scope::Sampled {
                 size: 64,
                 repetitions: 10,
+                seed: 0,
             },
             hops: Hops::default(),
             gated: GatedMlp::default(),
@@ -361,7 +366,11 @@ impl Config {
     /// The same choices over another sample.
     #[must_use]
     pub fn with_sample(mut self, size: usize, repetitions: usize) -> Self {
-        self.scope = Scope::Sampled { size, repetitions };
+        self.scope = Scope::Sampled {
+            size,
+            repetitions,
+            seed: 0,
+        };
         self
     }
 
@@ -382,7 +391,7 @@ impl Config {
             return Err(ConfigError::TargetRms(target));
         }
         match self.scope {
-            Scope::Sampled { size, repetitions } if size == 0 || repetitions == 0 => Err(ConfigError::EmptySample),
+            Scope::Sampled { size, repetitions, .. } if size == 0 || repetitions == 0 => Err(ConfigError::EmptySample),
             Scope::Full if self.hops != Hops::One => Err(ConfigError::FullNeedsDirect),
             Scope::Full if Bins::known(&self.measure).is_none() => Err(ConfigError::FullNeedsBins),
             _ => Ok(()),

@@ -7,6 +7,7 @@ use kuva::render::render::render_twin_y;
 use super::{
     beside::Beside,
     measurement::{Estimate, Measurement},
+    report::Report,
     trace::{Row, Trace},
 };
 
@@ -96,13 +97,29 @@ pub fn metrics_figure(trace: &Trace) -> Option<String> {
     let alpha0 = line(|m| m.alpha0, "α0 (irregularity, left)", MAIN)?;
     let width = line(|m| m.width, "width (heterogeneity, right)", SECOND)?;
     Some(twin(
-        axis,
+        axis.name(),
         "Irregularity and heterogeneity",
         vec![alpha0],
         "α0",
         width,
         "width",
     ))
+}
+
+/// α0 (left axis) and width (right axis) of every block of one model, each with its standard error. `None` for a single block.
+pub fn blocks_figure(report: &Report) -> Option<String> {
+    let line = |of: fn(&super::Part) -> Option<Estimate>, name: &str, color: &str| {
+        let points = report.parts.iter().filter_map(|part| {
+            let Estimate { mean, se, .. } = of(part)?;
+            Some((part.block? as f64, mean, mean - se, mean + se))
+        });
+        let points: Vec<_> = points.collect();
+        (points.len() > 1).then(|| banded(&points, name, color)).flatten()
+    };
+    let alpha0 = line(|part| part.alpha0, "α0 (irregularity, left)", MAIN)?;
+    let width = line(|part| part.width, "width (heterogeneity, right)", SECOND)?;
+    let title = "Irregularity and heterogeneity by block";
+    Some(twin("block", title, vec![alpha0], "α0", width, "width"))
 }
 
 /// A control's name, its colour, and its value in a row.
@@ -151,7 +168,7 @@ pub fn beside_figure(trace: &Trace, measure: &Beside) -> Option<String> {
     });
     let name = plain(&measure.name);
     let other = banded(&points.collect::<Vec<_>>(), &format!("{name} (right)"), SECOND)?;
-    Some(twin(axis, &format!("E beside {name}"), own, "E", other, &name))
+    Some(twin(axis.name(), &format!("E beside {name}"), own, "E", other, &name))
 }
 
 /// The root mean square of the sampled weights against steps: what mere growth looks like.
@@ -215,11 +232,11 @@ fn layout(plots: &[Plot], title: &str, x: &str, y: &str) -> Layout {
         .with_height(560.0)
 }
 
-fn twin(axis: Axis, title: &str, left: Vec<Plot>, left_name: &str, right: Plot, right_name: &str) -> String {
+fn twin(x_name: &str, title: &str, left: Vec<Plot>, left_name: &str, right: Plot, right_name: &str) -> String {
     let right = vec![right];
     let layout = Layout::auto_from_twin_y_plots(&left, &right)
         .with_title(title)
-        .with_x_label(axis.name())
+        .with_x_label(x_name)
         .with_y_label(left_name)
         .with_y2_label(right_name)
         .with_legend_position(LegendPosition::OutsideBottomCenter)

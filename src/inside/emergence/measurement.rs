@@ -48,8 +48,8 @@ impl Estimate {
 /// One repetition.
 #[derive(Clone, Debug, Serialize)]
 pub struct Repetition {
-    /// Its index, which is its seed.
-    pub seed: usize,
+    /// Its place among the repetitions, from 0; the nodes are drawn with the scope's seed plus this.
+    pub nth: usize,
     /// Its spectrum.
     pub spectrum: Spectrum,
     /// What became of its weights.
@@ -175,7 +175,7 @@ fn mean_curve(repetitions: &[Repetition]) -> MeanCurve {
 /// The spectrum of sampled networks, one per repetition.
 pub fn measure_samples(samples: &[Sample], config: &Config) -> Result<Measurement, EmergenceError> {
     config.check()?;
-    let one = |(seed, sample): (usize, &Sample)| Repetition::of(seed, &Parts::of(sample, config), config);
+    let one = |(nth, sample): (usize, &Sample)| Repetition::of(nth, &Parts::of(sample, config), config);
     join(samples.par_iter().enumerate().map(one).collect(), config)
 }
 
@@ -185,14 +185,14 @@ pub(super) fn measure_made(
     make: impl Fn(usize) -> Sample + Sync,
     config: &Config,
 ) -> Result<Measurement, EmergenceError> {
-    let one = |seed: usize| Repetition::of(seed, &Parts::of(&make(seed), config), config);
+    let one = |nth: usize| Repetition::of(nth, &Parts::of(&make(nth), config), config);
     join((0..count).into_par_iter().map(one).collect(), config)
 }
 
 impl Repetition {
-    pub(super) fn of(seed: usize, parts: &Parts, config: &Config) -> Result<Self, SpectrumError> {
+    pub(super) fn of(nth: usize, parts: &Parts, config: &Config) -> Result<Self, SpectrumError> {
         Ok(Self {
-            seed,
+            nth,
             spectrum: parts.spectrum(config, |_, _| true)?,
             fate: parts.fate,
             rms: parts.rms,
@@ -220,8 +220,12 @@ pub fn measure(weights: &dyn Weights, config: &Config) -> Result<Measurement, Em
             let parts = full::parts(weights, config)?;
             join(vec![Repetition::of(0, &parts, config)], config)
         }
-        Scope::Sampled { size, repetitions } => {
-            let plan = Plan::new(weights.shape(), size, repetitions);
+        Scope::Sampled {
+            size,
+            repetitions,
+            seed,
+        } => {
+            let plan = Plan::seeded(weights.shape(), size, repetitions, seed);
             measure_samples(&sample(weights, &plan, config)?, config)
         }
     }

@@ -25,13 +25,17 @@ mod degree;
 pub mod dimension;
 mod error;
 mod figures;
+mod folder;
 mod full;
+mod gguf;
 mod grid;
 mod lengths;
 mod measurement;
 mod moments;
 mod names;
 pub mod network;
+mod open;
+mod origin;
 mod partition;
 mod parts;
 mod plan;
@@ -40,6 +44,7 @@ mod report;
 mod safetensors;
 mod sample;
 mod sampler;
+mod series;
 mod shape;
 mod spectrum;
 mod tables;
@@ -56,22 +61,30 @@ pub use self::{
     control::{Surrogate, rescaled, surrogate},
     degree::{Degree, DegreeError, Metrics, Place, degree},
     error::EmergenceError,
-    figures::{beside_figure, emergence_figure, metrics_figure, rms_figure, spectra_figure, trace_spectra_figure},
+    figures::{
+        beside_figure, blocks_figure, emergence_figure, metrics_figure, rms_figure, spectra_figure,
+        trace_spectra_figure,
+    },
+    folder::{WriteError, write_report, write_trace},
+    gguf::Gguf,
     grid::QGrid,
     lengths::{Fate, Lengths},
     measurement::{Estimate, MeanCurve, Measurement, Repetition, measure, measure_samples},
     moments::Moments,
     names::NameError,
+    open::{OpenError, Opened, open},
+    origin::{Hashed, Origin},
     parts::{Dissection, dissect},
     plan::{BlockNodes, Nodes, Plan},
     relate::{Correlation, Saturation, saturation, spearman},
     report::{Part, Report, SurrogateRow, report},
-    safetensors::{OpenError, Safetensors},
+    safetensors::Safetensors,
     sample::{Group, Sample, SampledMatrix, sample},
     sampler::SplitMix64,
+    series::{Named, SeriesError, place_of, series},
     shape::{BlockShape, KeyValueIndices, MatrixShape, Projection, Shape, ShapeError},
     spectrum::{Curve, Scaling, Spectrum, SpectrumError},
-    tables::{FORMAT, companions_csv, parts_csv, report_json, spectra_csv, trace_csv, trace_json},
-    trace::{Checkpoint, Controls, Emergence, Row, Trace, TraceConfig, emergence, trace},
+    tables::{FORMAT, companions_csv, parts_csv, report_json, spectra_csv, surrogates_csv, trace_csv, trace_json},
+    trace::{Checkpoint, Controls, Emergence, Row, Trace, TraceConfig, emergence, trace, trace_watched},
     weights::{BlockMatrices, InMemory, Matrix, ReadError, Weights},
 };

@@ -101,8 +101,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws the nodes of `repetitions` repetitions.
+    /// Draws the nodes of `repetitions` repetitions with the seeds 0, 1, …
     pub fn new(shape: &Shape, size: usize, repetitions: usize) -> Self {
+        Self::seeded(shape, size, repetitions, 0)
+    }
+
+    /// The same with the seeds `seed`, `seed + 1`, …
+    pub fn seeded(shape: &Shape, size: usize, repetitions: usize, seed: u64) -> Self {
         let populations = shape.blocks().iter().flat_map(|block| {
             let hidden = if block.experts() == 1 {
                 block.columns(Projection::Down(0))
@@ -116,7 +121,7 @@ impl Plan {
             asked: size,
             size: allowed,
             repetitions: (0..repetitions as u64)
-                .map(|seed| Nodes::draw(shape, allowed, seed))
+                .map(|nth| Nodes::draw(shape, allowed, seed.wrapping_add(nth)))
                 .collect(),
         }
     }

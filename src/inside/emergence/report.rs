@@ -14,6 +14,7 @@ use super::{
     parts::{Dissection, Parts},
     plan::Plan,
     sample::{Group, Sample, sample},
+    shape::Shape,
     weights::Weights,
 };
 
@@ -36,6 +37,21 @@ pub struct Report {
     pub surrogates: Vec<SurrogateRow>,
     /// Plain statistics of every matrix of the first repetition; empty for the full network.
     pub companions: Vec<Companion>,
+}
+
+impl Report {
+    /// What a reader should know: a smaller sample than was asked for.
+    pub fn warnings(&self) -> Vec<String> {
+        match (self.config.scope, self.size) {
+            (Scope::Sampled { size: asked, .. }, Some(drawn)) => smaller(drawn, asked).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Says so where fewer nodes were drawn than asked for.
+pub(super) fn smaller(drawn: usize, asked: usize) -> Option<String> {
+    (drawn < asked).then(|| format!("{drawn} nodes per group were drawn, not {asked}: the model is small"))
 }
 
 /// The spectrum of a part.
@@ -97,8 +113,12 @@ pub fn report(weights: &dyn Weights, config: &Config) -> Result<Report, Emergenc
     config.check()?;
     let (size, samples, sums) = match config.scope {
         Scope::Full => (None, Vec::new(), vec![full::parts(weights, config)?]),
-        Scope::Sampled { size, repetitions } => {
-            let plan = Plan::new(weights.shape(), size, repetitions);
+        Scope::Sampled {
+            size,
+            repetitions,
+            seed,
+        } => {
+            let plan = Plan::seeded(weights.shape(), size, repetitions, seed);
             let samples = sample(weights, &plan, config)?;
             let sums = samples.par_iter().map(|sample| Parts::of(sample, config)).collect();
             (Some(plan.size), samples, sums)
@@ -107,7 +127,7 @@ pub fn report(weights: &dyn Weights, config: &Config) -> Result<Report, Emergenc
     let repetitions = sums.iter().enumerate();
     let measurement = join(
         repetitions
-            .map(|(seed, sums)| Repetition::of(seed, sums, config))
+            .map(|(nth, sums)| Repetition::of(nth, sums, config))
             .collect(),
         config,
     )?;
@@ -196,11 +216,14 @@ fn surrogates(samples: &[Sample], config: &Config, own: Metrics) -> Result<Vec<S
     kinds.into_iter().map(row).collect()
 }
 
-/// Refuses what a series cannot be traced with, and says how many nodes and repetitions to draw.
-pub(super) fn sampled(config: &Config) -> Result<(usize, usize), EmergenceError> {
-    config.check()?;
+/// The nodes that a series is traced over; refuses what it cannot be traced with.
+pub(super) fn series_plan(shape: &Shape, config: &Config) -> Result<Plan, EmergenceError> {
     match config.scope {
-        Scope::Sampled { size, repetitions } => Ok((size, repetitions)),
+        Scope::Sampled {
+            size,
+            repetitions,
+            seed,
+        } => Ok(Plan::seeded(shape, size, repetitions, seed)),
         Scope::Full => Err(EmergenceError::SeriesNeedsSample),
     }
 }

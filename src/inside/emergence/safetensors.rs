@@ -15,8 +15,9 @@ use half::{bf16, f16};
 use safetensors::{Dtype, tensor::Metadata};
 
 use super::{
-    names::{self, Heads, Listed, NameError, Stored},
-    shape::{Projection, Shape, ShapeError},
+    names::{self, Heads, Listed, Stored},
+    open::OpenError,
+    shape::{Projection, Shape},
     weights::{ReadError, Weights},
 };
 
@@ -83,71 +84,6 @@ impl Number {
             ),
         }
     }
-}
-
-/// Why a checkpoint cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A file that cannot be read.
-    #[error("could not read `{path}`")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        cause: io::Error,
-    },
-    /// A folder without checkpoint.
-    #[error("there is no `.safetensors` file in `{path}`")]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file that is no safetensors file, or a part of one.
-    #[error("`{path}` is not a whole safetensors file: {reason}; fetch it again")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A `config.json` that is not JSON.
-    #[error("could not read `{path}` as JSON")]
-    Configuration {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        cause: serde_json::Error,
-    },
-    /// Numbers of another kind.
-    #[error(
-        "`{tensor}` in `{path}` holds {kind} numbers; only F32, F16 and BF16 are read, so convert the checkpoint to one of them"
-    )]
-    Kind {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its kind of number.
-        kind: String,
-    },
-    /// Names of another family.
-    #[error("could not find the blocks of `{path}`: {cause}")]
-    Names {
-        /// What was opened.
-        path: PathBuf,
-        /// Why not.
-        cause: NameError,
-    },
-    /// Maps that do not make a transformer.
-    #[error("the maps of `{path}` do not fit together: {cause}")]
-    Shape {
-        /// What was opened.
-        path: PathBuf,
-        /// Why not.
-        cause: ShapeError,
-    },
 }
 
 /// A header longer than this is none: the format's own limit.
@@ -220,7 +156,7 @@ impl Safetensors {
             path: path.to_owned(),
             cause,
         };
-        let blocks = names::blocks(&listed, heads).map_err(named)?;
+        let blocks = names::hugging_face::blocks(&listed, heads).map_err(named)?;
         let stored = blocks.iter().flat_map(|block| block.places.values());
         if let Some(place) = stored.into_iter().find(|place| !tensors.contains_key(&place.tensor)) {
             let kind = listed
@@ -243,6 +179,11 @@ impl Safetensors {
             tensors,
             files,
         })
+    }
+
+    /// The files that the checkpoint is in.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
     }
 
     fn read(&self, place: &Stored, rows: &[usize], visit: &mut dyn FnMut(usize, &[f32])) -> io::Result<()> {

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::{
     beside::{Beside, Relation},
     companion::Companion,
+    dimension::{Convention, generalised_dimensions, specific_heat},
     measurement::Measurement,
+    origin::Origin,
     relate::Saturation,
     report::Report,
     trace::Trace,
@@ -105,20 +107,26 @@ fn cell(value: Option<f64>) -> String {
         .map_or_else(String::new, |value| value.to_string())
 }
 
-/// One q per row and spectrum: the mean α and f with their deviations, and the mean τ and R².
+/// One q per row and spectrum: the mean α and f with their deviations, the mean τ and R², and what follows from the mean τ, the generalised dimension
+/// D(q) = τ(q) / q and the specific heat C(q) = −τ″(q).
 pub fn spectra_csv<'a>(
     spectra: impl IntoIterator<Item = (&'a str, &'a Measurement)>,
     to: impl Write,
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(to);
-    csv.write_record(["label", "q", "tau", "r2", "alpha", "alpha_sd", "f", "f_sd"])?;
+    csv.write_record(SPECTRA)?;
     for (label, measurement) in spectra {
         let Some(first) = measurement.repetitions.first() else {
             continue;
         };
-        for (place, q) in first.spectrum.q.iter().enumerate() {
-            let spectra = || measurement.repetitions.iter().map(|one| &one.spectrum);
-            let mean = |values: Vec<f64>| (!values.is_empty()).then(|| super::moments::mean(&values));
+        let spectra = || measurement.repetitions.iter().map(|one| &one.spectrum);
+        let mean = |values: Vec<f64>| (!values.is_empty()).then(|| super::moments::mean(&values));
+        let grid = &first.spectrum.q;
+        let tau_at = |place: usize| super::moments::mean(&spectra().map(|one| one.tau[place]).collect::<Vec<_>>());
+        let tau: Vec<f64> = (0..grid.len()).map(tau_at).collect();
+        let dimensions = generalised_dimensions(grid, &tau, Convention::Nodes, measurement.alpha0.mean);
+        let heat = specific_heat(grid, &tau);
+        for (place, q) in grid.iter().enumerate() {
             let curve = &measurement.curve;
             // Differences have no α at an end of the grid.
             #[expect(clippy::float_cmp, reason = "both are the same grid's values")]
@@ -128,12 +136,15 @@ pub fn spectra_csv<'a>(
             record.extend(
                 [
                     Some(*q),
-                    mean(spectra().map(|one| one.tau[place]).collect()),
+                    Some(tau[place]),
                     mean(spectra().filter_map(|one| one.r2[place]).collect()),
                     of(&curve.mean.alpha),
                     of(&curve.alpha_sd),
                     of(&curve.mean.f),
                     of(&curve.f_sd),
+                    Some(dimensions[place]),
+                    // The second difference is of the q in its middle.
+                    place.checked_sub(1).and_then(|place| heat.get(place).copied()),
                 ]
                 .map(cell),
             );
@@ -142,6 +153,19 @@ pub fn spectra_csv<'a>(
     }
     csv.flush()
 }
+
+const SPECTRA: [&str; 10] = [
+    "label",
+    "q",
+    "tau",
+    "r2",
+    "alpha",
+    "alpha_sd",
+    "f",
+    "f_sd",
+    "dimension",
+    "specific_heat",
+];
 
 /// One group or block per row.
 pub fn parts_csv(report: &Report, to: impl Write) -> io::Result<()> {
@@ -161,6 +185,21 @@ pub fn parts_csv(report: &Report, to: impl Write) -> io::Result<()> {
         ];
         record.extend(cells.map(cell));
         record.push(cell(part.worst_r2.map(|e| e.mean)));
+        csv.write_record(&record)?;
+    }
+    csv.flush()
+}
+
+/// The controls of a single model, one per row.
+pub fn surrogates_csv(report: &Report, to: impl Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(to);
+    csv.write_record(["control", "alpha0", "alpha0_se", "width", "width_se", "e_surrogate"])?;
+    for one in &report.surrogates {
+        let (alpha0, width) = (one.alpha0, one.width);
+        let cells = [alpha0.mean, alpha0.se, width.mean, width.se].map(Some);
+        let mut record = vec![one.name.to_owned()];
+        record.extend(cells.map(cell));
+        record.push(cell(one.e_surrogate));
         csv.write_record(&record)?;
     }
     csv.flush()
@@ -220,6 +259,7 @@ struct TraceDocument<'a> {
     saturation: Option<Saturation>,
     relations: Vec<Relation>,
     beside: &'a [Beside],
+    origins: &'a [Origin],
 }
 
 #[derive(Serialize)]
@@ -227,13 +267,14 @@ struct ReportDocument<'a> {
     format: u32,
     #[serde(flatten)]
     report: &'a Report,
+    origin: &'a Origin,
 }
 
 /// The version of the documents; readers refuse a newer one.
 pub const FORMAT: u32 = 1;
 
 /// A series as one JSON document.
-pub fn trace_json(trace: &Trace, beside: &[Beside], to: impl Write) -> io::Result<()> {
+pub fn trace_json(trace: &Trace, beside: &[Beside], origins: &[Origin], to: impl Write) -> io::Result<()> {
     let document = TraceDocument {
         format: FORMAT,
         trace,
@@ -241,14 +282,17 @@ pub fn trace_json(trace: &Trace, beside: &[Beside], to: impl Write) -> io::Resul
         saturation: trace.saturation(),
         relations: trace.relations(beside),
         beside,
+        origins,
     };
     Ok(serde_json::to_writer_pretty(to, &document)?)
 }
 
 /// A single model as one JSON document.
-pub fn report_json(report: &Report, to: impl Write) -> io::Result<()> {
-    Ok(serde_json::to_writer_pretty(
-        to,
-        &ReportDocument { format: FORMAT, report },
-    )?)
+pub fn report_json(report: &Report, origin: &Origin, to: impl Write) -> io::Result<()> {
+    let document = ReportDocument {
+        format: FORMAT,
+        report,
+        origin,
+    };
+    Ok(serde_json::to_writer_pretty(to, &document)?)
 }

@@ -9,8 +9,7 @@ use super::{
     degree::{Degree, Metrics, degree},
     error::EmergenceError,
     measurement::{Estimate, Measurement, measure_made, measure_samples},
-    plan::Plan,
-    report::{at_one_scale, companions, control, on_grid, sampled, unjudged},
+    report::{at_one_scale, companions, control, on_grid, series_plan, smaller, unjudged},
     sample::{Sample, sample},
     sampler::SplitMix64,
     weights::Weights,
@@ -163,7 +162,16 @@ impl Views {
 /// Where the baseline has no spectrum, checkpoints differ in shape or storage, or weights cannot be read. A later checkpoint whose masses do not scale is
 /// no error: its row says why it has no E.
 pub fn trace(checkpoints: &[Checkpoint<'_>], config: &TraceConfig) -> Result<Trace, EmergenceError> {
-    let (size, repetitions) = sampled(&config.config)?;
+    trace_watched(checkpoints, config, &mut |_| {})
+}
+
+/// [`trace`], which hands over every row as soon as it is there.
+pub fn trace_watched(
+    checkpoints: &[Checkpoint<'_>],
+    config: &TraceConfig,
+    watch: &mut dyn FnMut(&Row),
+) -> Result<Trace, EmergenceError> {
+    config.config.check()?;
     let missing = EmergenceError::NoBaseline {
         baseline: config.baseline,
         checkpoints: checkpoints.len(),
@@ -180,17 +188,19 @@ pub fn trace(checkpoints: &[Checkpoint<'_>], config: &TraceConfig) -> Result<Tra
             });
         }
     }
-    let plan = Plan::new(shape, size, repetitions);
+    let plan = series_plan(shape, &config.config)?;
     let samples = sample(baseline.weights, &plan, &config.config)?;
     let base = Baseline::of(baseline, samples, config)?;
-    let rows = checkpoints.iter().enumerate().map(|(place, checkpoint)| {
-        if place == config.baseline {
-            return Ok(base.row(checkpoint, &base.samples, config));
-        }
-        let samples = sample(checkpoint.weights, &plan, &config.config)?;
-        Ok(base.row(checkpoint, &samples, config))
-    });
-    let rows = rows.collect::<Result<Vec<Row>, EmergenceError>>()?;
+    let mut rows = Vec::with_capacity(checkpoints.len());
+    for (place, checkpoint) in checkpoints.iter().enumerate() {
+        let row = if place == config.baseline {
+            base.row(checkpoint, &base.samples, config)
+        } else {
+            base.row(checkpoint, &sample(checkpoint.weights, &plan, &config.config)?, config)
+        };
+        watch(&row);
+        rows.push(row);
+    }
     let mut warnings = Vec::new();
     if baseline.step != 0.0 {
         warnings.push(format!(
@@ -198,12 +208,7 @@ pub fn trace(checkpoints: &[Checkpoint<'_>], config: &TraceConfig) -> Result<Tra
             baseline.step
         ));
     }
-    if plan.size < plan.asked {
-        warnings.push(format!(
-            "{} nodes per group were drawn, not {}: the model is small",
-            plan.size, plan.asked
-        ));
-    }
+    warnings.extend(smaller(plan.size, plan.asked));
     let (config, architecture) = (config.clone(), shape.architecture().to_owned());
     Ok(Trace {
         config,
@@ -287,8 +292,8 @@ impl Baseline {
 
 /// E with its spread over repetitions; `None` where α0 is not positive.
 pub fn emergence(baseline: &Measurement, at: &Measurement, resamples: usize) -> Option<Emergence> {
-    let own = |measurement: &Measurement, seed: usize| {
-        let one = measurement.repetitions.iter().find(|one| one.seed == seed)?;
+    let own = |measurement: &Measurement, nth: usize| {
+        let one = measurement.repetitions.iter().find(|one| one.nth == nth)?;
         Some(Metrics {
             alpha0: one.spectrum.alpha0,
             width: one.spectrum.width,
@@ -298,7 +303,7 @@ pub fn emergence(baseline: &Measurement, at: &Measurement, resamples: usize) -> 
     let pairs: Vec<(Metrics, Metrics)> = baseline
         .repetitions
         .iter()
-        .filter_map(|one| Some((own(baseline, one.seed)?, own(at, one.seed)?)))
+        .filter_map(|one| Some((own(baseline, one.nth)?, own(at, one.nth)?)))
         .collect();
     let each: Vec<f64> = pairs
         .iter()

@@ -61,6 +61,11 @@ impl Matrix {
         Self { rows, columns, values }
     }
 
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// One row: `columns` weights.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.columns..(row + 1) * self.columns]

@@ -1,84 +1,9 @@
-//! Where Hugging Face checkpoints keep the maps of a block: names of tensors, and which of their rows.
+//! Names of Hugging Face checkpoints.
 
 use std::collections::BTreeMap;
 
-use super::shape::{BlockShape, KeyValueIndices, MatrixShape, Projection};
-
-/// Which rows of a stored tensor make a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
-    /// Those from this one on.
-    From(usize),
-    /// GPT-NeoX: the rows of each head's query, key and value follow each other, head by head; `part` is 0, 1 or 2.
-    PerHead { head: usize, part: usize },
-}
-
-impl Rows {
-    /// The stored row of a map's row.
-    pub(super) fn stored(self, row: usize) -> usize {
-        match self {
-            Self::From(first) => first + row,
-            Self::PerHead { head, part } => row / head * 3 * head + part * head + row % head,
-        }
-    }
-}
-
-/// A map's place in a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) tensor: String,
-    pub(super) rows: Rows,
-}
-
-/// A tensor as a checkpoint's header describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) precision: String,
-}
-
-/// What a block of a checkpoint holds.
-pub(super) struct Mapped {
-    pub(super) shape: BlockShape,
-    pub(super) places: BTreeMap<Projection, Stored>,
-}
-
-/// What `config.json` says of attention heads.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Heads {
-    pub(super) count: Option<usize>,
-    pub(super) size: Option<usize>,
-}
-
-/// Why names make no block.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NameError {
-    /// No names of a known family.
-    #[error(
-        "no tensor is named like a block of a llama-, gemma-, qwen- or GPT-NeoX-style model (such as `model.layers.0.mlp.down_proj.weight` or `gpt_neox.layers.0.mlp.dense_4h_to_h.weight`)"
-    )]
-    UnknownFamily,
-    /// A block lacks a tensor.
-    #[error("there is no tensor `{0}`; the checkpoint may be one of several files, so give their folder")]
-    Missing(String),
-    /// The rows of a fused tensor cannot be told apart.
-    #[error(
-        "the rows of `{tensor}` are stored head by head, and `num_attention_heads` is not known; put the model's `config.json` beside it"
-    )]
-    UnknownHeads {
-        /// The fused tensor.
-        tensor: String,
-    },
-    /// A fused tensor of an odd size.
-    #[error("`{tensor}` has {rows} rows, which do not divide into its maps")]
-    Indivisible {
-        /// The fused tensor.
-        tensor: String,
-        /// Its rows.
-        rows: usize,
-    },
-}
+use super::{Heads, Listed, Mapped, NameError, Rows};
+use crate::inside::emergence::shape::{KeyValueIndices, Projection};
 
 /// The last map of a block, by which a family and its prefix are found: towers for images name theirs otherwise.
 const DOWN: [&str; 3] = [
@@ -99,7 +24,10 @@ fn prefix(tensors: &BTreeMap<String, Listed>) -> Result<&str, NameError> {
 }
 
 /// The blocks of a checkpoint with these tensors.
-pub(super) fn blocks(tensors: &BTreeMap<String, Listed>, heads: Heads) -> Result<Vec<Mapped>, NameError> {
+pub(in crate::inside::emergence) fn blocks(
+    tensors: &BTreeMap<String, Listed>,
+    heads: Heads,
+) -> Result<Vec<Mapped>, NameError> {
     let prefix = prefix(tensors)?;
     let count = (0..).take_while(|block| {
         let start = format!("{prefix}{block}.");
@@ -141,21 +69,15 @@ impl Names<'_> {
     }
 
     fn block(&self) -> Result<Mapped, NameError> {
-        let mut mapped = Mapped {
-            shape: BlockShape {
-                key_value_indices: KeyValueIndices::Own,
-                head_size: self.heads.size,
-                matrices: BTreeMap::new(),
-            },
-            places: BTreeMap::new(),
-        };
+        let mut mapped = Mapped::empty(self.heads.size);
         if self.has("attention.query_key_value") {
             self.neox(&mut mapped)?;
             return Ok(mapped);
         }
         let output = self.whole(&mut mapped, Projection::Output, "self_attn.o_proj")?;
         if self.has("self_attn.qkv_proj") {
-            self.stacked(&mut mapped, output.columns)?;
+            let (tensor, listed) = self.get("self_attn.qkv_proj")?;
+            mapped.stacked(&tensor, listed, output.columns)?;
         } else {
             self.whole(&mut mapped, Projection::Query, "self_attn.q_proj")?;
             self.whole(&mut mapped, Projection::Key, "self_attn.k_proj")?;
@@ -170,22 +92,9 @@ impl Names<'_> {
                     rows: listed.rows,
                 });
             }
-            put(
-                &mut mapped,
-                Projection::Gate(0),
-                &tensor,
-                listed,
-                down.columns,
-                Rows::From(0),
-            );
-            put(
-                &mut mapped,
-                Projection::Up(0),
-                &tensor,
-                listed,
-                down.columns,
-                Rows::From(down.columns),
-            );
+            let width = down.columns;
+            mapped.put(Projection::Gate(0), &tensor, listed, width, Rows::From(0));
+            mapped.put(Projection::Up(0), &tensor, listed, width, Rows::From(width));
             return Ok(mapped);
         }
         if self.has("mlp.down_proj") {
@@ -217,25 +126,8 @@ impl Names<'_> {
     /// A map that is a tensor of its own.
     fn whole(&self, mapped: &mut Mapped, projection: Projection, name: &str) -> Result<&Listed, NameError> {
         let (tensor, listed) = self.get(name)?;
-        put(mapped, projection, &tensor, listed, listed.rows, Rows::From(0));
+        mapped.put(projection, &tensor, listed, listed.rows, Rows::From(0));
         Ok(listed)
-    }
-
-    /// Queries, then keys, then values.
-    fn stacked(&self, mapped: &mut Mapped, query: usize) -> Result<(), NameError> {
-        let (tensor, listed) = self.get("self_attn.qkv_proj")?;
-        let left = listed.rows.checked_sub(query).filter(|left| left % 2 == 0);
-        let key = left.ok_or(NameError::Indivisible {
-            tensor: tensor.clone(),
-            rows: listed.rows,
-        })? / 2;
-        put(mapped, Projection::Query, &tensor, listed, query, Rows::From(0));
-        put(mapped, Projection::Key, &tensor, listed, key, Rows::From(query));
-        put(mapped, Projection::Value, &tensor, listed, key, Rows::From(query + key));
-        if key == query {
-            mapped.shape.key_value_indices = KeyValueIndices::Query;
-        }
-        Ok(())
     }
 
     fn neox(&self, mapped: &mut Mapped) -> Result<(), NameError> {
@@ -256,7 +148,7 @@ impl Names<'_> {
             .into_iter()
             .enumerate()
         {
-            put(mapped, projection, &tensor, listed, rows, Rows::PerHead { head, part });
+            mapped.put(projection, &tensor, listed, rows, Rows::PerHead { head, part });
         }
         mapped.shape.key_value_indices = KeyValueIndices::Query;
         mapped.shape.head_size = Some(head);
@@ -265,18 +157,4 @@ impl Names<'_> {
         self.whole(mapped, Projection::Down(0), "mlp.dense_4h_to_h")?;
         Ok(())
     }
-}
-
-fn put(mapped: &mut Mapped, projection: Projection, tensor: &str, listed: &Listed, rows: usize, stored: Rows) {
-    let shape = MatrixShape {
-        rows,
-        columns: listed.columns,
-        precision: listed.precision.clone(),
-    };
-    mapped.shape.matrices.insert(projection, shape);
-    let place = Stored {
-        tensor: tensor.to_owned(),
-        rows: stored,
-    };
-    mapped.places.insert(projection, place);
 }

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod dry_run;
 mod eval;
+mod inside;
 mod material;
 mod models;
 mod money;
@@ -49,6 +50,7 @@ enum Command {
     Eval(Box<eval::Arguments>),
     Score(score::Arguments),
     Compare(Box<compare::Arguments>),
+    Inside(inside::Arguments),
     Networks(networks::Arguments),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Inside(arguments) => inside::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),

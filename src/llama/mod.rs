@@ -52,8 +52,8 @@ pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};
 pub use tap::{
-    Block, Capture, Cett, Counts, Edit, Maxima, NextToken, NextTokens, Perplexity, Predicted, Reads, Reducer, Region,
-    Source, Sums, Tap, TapConfig, TapError, Unit,
+    Block, Capture, Cett, Counts, Edit, Greedy, Likelihood, Maxima, NextToken, NextTokens, Perplexity, Predicted,
+    Reads, Reducer, Region, Source, Sums, Tap, TapConfig, TapError, Unit,
 };
 pub use template::{ChatTemplate, Speaker, TemplateError, Turn};
 pub use threads::Threads;

@@ -129,6 +129,6 @@ fn compressed_or_foreign_counts_are_refused_with_what_to_do() {
     );
     let message = folder.wrong("identify counts.bin --header header.json --languages en,xx --out units");
     assert!(message.contains("holds counts of en, ru"), "{message}");
-    let message = folder.wrong("identify counts.bin --header header.json --lambda-high -1 --out units");
+    let message = folder.wrong("identify counts.bin --header header.json --lambda-high 0 --out units");
     assert!(message.contains("lambda cannot be searched"), "{message}");
 }

@@ -1,6 +1,7 @@
 //! `widedeep inside`: analyses of a model itself, from its weights and activations.
 
 mod emergence;
+mod language;
 mod topology;
 
 use clap::Subcommand;
@@ -17,12 +18,14 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Analysis {
     // Described where their flags are.
+    Language(Box<language::Arguments>),
     Emergence(emergence::Arguments),
     Topology(topology::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.analysis {
+        Analysis::Language(arguments) => language::run(arguments),
         Analysis::Emergence(arguments) => emergence::run(arguments),
         Analysis::Topology(arguments) => topology::run(arguments),
     }

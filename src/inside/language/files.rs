@@ -49,6 +49,17 @@ pub fn json(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError
     })
 }
 
+/// Writes values as JSON, one per line.
+pub fn json_lines(path: &Path, values: &[impl serde::Serialize]) -> Result<(), WriteError> {
+    whole(path, |file| -> std::io::Result<()> {
+        for value in values {
+            serde_json::to_writer(&mut *file, value)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".writing-");

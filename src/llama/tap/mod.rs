@@ -25,6 +25,7 @@ mod beside;
 mod block;
 mod edit;
 mod error;
+mod generate;
 mod layout;
 mod node;
 mod place;
@@ -38,7 +39,8 @@ pub use beside::{Beside, Place as BesidePlace};
 pub use block::{Block, Predicted, Reads, Reducer, Source};
 pub use edit::{Edit, Unit};
 pub use error::TapError;
-pub use reduce::{Capture, Cett, Counts, Maxima, NextToken, NextTokens, Region, Sums};
+pub use generate::Greedy;
+pub use reduce::{Capture, Cett, Counts, Likelihood, Maxima, NextToken, NextTokens, Region, Sums};
 pub use softmax::Perplexity;
 
 use super::context::{Batch, Reads as Logits, Shape};
@@ -164,26 +166,13 @@ impl<'m> Tap<'m> {
                 context: self.context,
             });
         }
-        let reads = reducer.reads();
-        self.layout.check(reads)?;
+        self.layout.check(reducer.reads())?;
         self.watched.clear();
         let mut scratch = reading::Scratch::default();
         for (number, chunk) in tokens.chunks(self.chunk).enumerate() {
             let first = number * self.chunk;
-            self.fill(chunk, first);
-            let mut reading = Reading::new(
-                (&self.layout, &self.plan, &self.streams),
-                reads,
-                first..first + chunk.len(),
-                from,
-                &mut scratch,
-                reducer,
-            );
-            self.watched
-                .decode(&self.batch, self.threads, &mut reading)
-                .map_err(|reason| TapError::Decode { reason })?;
-            reading.finish()?;
-            if reads.contains(Reads::PREDICTIONS) {
+            self.evaluate(chunk, first, from, &mut scratch, reducer)?;
+            if reducer.reads().contains(Reads::PREDICTIONS) {
                 for row in 0..chunk.len() {
                     let position = first + row;
                     reducer.predicted(&Predicted {
@@ -195,6 +184,30 @@ impl<'m> Tap<'m> {
             }
         }
         Ok(())
+    }
+
+    /// Evaluates tokens, no more than a chunk, that follow on those evaluated since the memory was cleared.
+    fn evaluate(
+        &mut self,
+        tokens: &[Token],
+        first: usize,
+        from: usize,
+        scratch: &mut reading::Scratch,
+        reducer: &mut dyn Reducer,
+    ) -> Result<(), TapError> {
+        self.fill(tokens, first);
+        let positions = first..first + tokens.len();
+        let mut reading = Reading::new(
+            (&self.layout, &self.plan, &self.streams),
+            positions,
+            from,
+            scratch,
+            reducer,
+        );
+        self.watched
+            .decode(&self.batch, self.threads, &mut reading)
+            .map_err(|reason| TapError::Decode { reason })?;
+        reading.finish()
     }
 
     /// How well the model predicts a text: every token but the first, from those before it.

@@ -7,7 +7,7 @@ use super::beside::Streams;
 use super::layout::Layout;
 use super::node::Node;
 use super::place::{Part, Place};
-use super::watch::Watcher;
+use super::watch::{Next, Watcher};
 
 /// Names of the operations that make each layer's z.
 #[derive(Debug, Default)]
@@ -119,5 +119,7 @@ impl Watcher for Probe<'_> {
         false
     }
 
-    fn see(&mut self, _: Node<'_>) {}
+    fn see(&mut self, _: Node<'_>) -> Next {
+        Next::GoOn
+    }
 }

@@ -7,7 +7,7 @@ use super::edit::Plan;
 use super::layout::Layout;
 use super::node::Node;
 use super::place::{Part, Place};
-use super::watch::Watcher;
+use super::watch::{Next, Watcher};
 use super::{Block, Reads, Reducer, TapError};
 use crate::llama::weights::Gate;
 
@@ -49,7 +49,6 @@ struct Seen {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         (layout, plan, streams): (&'a Layout, &'a Plan, &'a Streams),
-        reads: Reads,
         tokens: Range<usize>,
         from: usize,
         scratch: &'a mut Scratch,
@@ -59,7 +58,7 @@ impl<'a> Reading<'a> {
             layout,
             plan,
             streams,
-            reads,
+            reads: reducer.reads(),
             tokens,
             from,
             scratch,
@@ -124,6 +123,16 @@ impl<'a> Reading<'a> {
             "it has {rows} rows of {found} numbers, and {} tokens of {columns} were expected",
             self.tokens.len()
         ))
+    }
+
+    /// Whether nothing that comes after this operation matters: the last layer is complete and nobody asks for logits, whose product with the vocabulary
+    /// is most of a small model's work.
+    fn is_last(&self, node: Node<'_>) -> bool {
+        let last = Place {
+            part: Part::Down,
+            layer: self.layout.ffn.layers - 1,
+        };
+        !self.reads.contains(Reads::PREDICTIONS) && node.place() == Some(last)
     }
 
     /// Keeps a pre-activation until its layer's block is complete.
@@ -272,10 +281,12 @@ impl Watcher for Reading<'_> {
         !self.plan.is_empty() && self.plan.step(node.name()).is_some()
     }
 
-    fn see(&mut self, node: Node<'_>) {
+    fn see(&mut self, node: Node<'_>) -> Next {
         if let Err(failure) = self.take(node) {
             self.failure.get_or_insert(failure);
+            return Next::Stop;
         }
+        if self.is_last(node) { Next::Stop } else { Next::GoOn }
     }
 }
 

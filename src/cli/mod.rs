@@ -5,7 +5,9 @@ mod batch;
 mod compare;
 mod data;
 mod dry_run;
+mod edit;
 mod eval;
+mod inside;
 mod material;
 mod models;
 mod money;
@@ -50,6 +52,8 @@ enum Command {
     Score(score::Arguments),
     Compare(Box<compare::Arguments>),
     Networks(networks::Arguments),
+    Edit(Box<edit::Arguments>),
+    Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
@@ -104,6 +108,8 @@ pub fn main() -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
+        Command::Edit(arguments) => edit::run(&arguments),
+        Command::Inside(arguments) => inside::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),

@@ -223,7 +223,7 @@ fn text_of(path: &Path) -> Result<String, MasonryError> {
     fs::read_to_string(path).map_err(failed(path))
 }
 
-fn failed(path: &Path) -> impl Fn(std::io::Error) -> MasonryError {
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> MasonryError + use<> {
     let path = path.to_owned();
     move |source| MasonryError::Read {
         path: path.clone(),

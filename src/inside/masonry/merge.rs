@@ -74,9 +74,9 @@ pub fn merge(
             return Err(crate::llama::GgufError::Same(out.to_owned()).into());
         }
     }
+    let done = std::cell::RefCell::new((Vec::new(), progress));
     let mut draft = Draft::of(&like.file);
     describe(&mut draft, method, base.as_ref(), &models);
-    let done = std::cell::RefCell::new((Vec::new(), progress));
     let total = like.file.tensors().len();
     for (number, tensor) in like.file.tensors().iter().enumerate() {
         let format = format(tensor, store);

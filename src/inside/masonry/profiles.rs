@@ -263,7 +263,7 @@ fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
     header
 }
 
-fn stored(path: &Path) -> impl Fn(io::Error) -> MasonryError {
+fn stored(path: &Path) -> impl Fn(io::Error) -> MasonryError + use<> {
     let path = path.to_owned();
     move |source| MasonryError::Store {
         path: path.clone(),

@@ -268,7 +268,7 @@ fn text(head: &mut Vec<u8>, text: &str) {
     head.extend(text.as_bytes());
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> GgufError {
+fn failed(path: &Path) -> impl Fn(io::Error) -> GgufError + use<> {
     let path: PathBuf = path.to_owned();
     move |source| GgufError::Write {
         path: path.clone(),

@@ -5,6 +5,7 @@ mod batch;
 mod compare;
 mod data;
 mod dry_run;
+mod edit;
 mod eval;
 mod inside;
 mod material;
@@ -52,6 +53,8 @@ enum Command {
     Compare(Box<compare::Arguments>),
     Inside(inside::Arguments),
     Networks(networks::Arguments),
+    Edit(Box<edit::Arguments>),
+    Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
@@ -108,6 +111,8 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Inside(arguments) => inside::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
+        Command::Edit(arguments) => edit::run(&arguments),
+        Command::Inside(arguments) => inside::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
         Command::Inside(arguments) => inside::run(&arguments),

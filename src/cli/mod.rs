@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod compare;
 mod data;
+mod detect;
 mod dry_run;
 mod eval;
 mod material;
@@ -53,6 +54,7 @@ enum Command {
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
+    Detect(detect::Arguments),
 }
 
 /// How a command ends when it does not end well.
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
     };

@@ -47,7 +47,7 @@ mod weights;
 pub use choice::Chosen;
 pub use engine::{Engine, EngineConfig, EngineError, EngineStats, Sharing};
 pub use memory::{KvType, MemoryPlan, Shortage};
-pub use model::{Model, ModelError};
+pub use model::{Conversation, Model, ModelError};
 pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};

@@ -1,7 +1,8 @@
 //! The rule judge against hand-made cases and against the verdicts of a public run.
 
 use serde_json::Value;
-use widedeep::inside::hallucination::consistency::{Class, Consistency, Dropped};
+use widedeep::inside::hallucination::Truth;
+use widedeep::inside::hallucination::consistency::{Consistency, Dropped};
 use widedeep::inside::hallucination::judge::{Matching, Verdict};
 use widedeep::inside::hallucination::normalise::normalise;
 use widedeep::inside::hallucination::questions::official;
@@ -48,8 +49,8 @@ fn the_verdicts_and_classes_of_a_public_run_are_reproduced() {
                     .count();
                 assert_eq!(most, kept.count);
                 match kept.class {
-                    Class::Faithful => faithful += 1,
-                    Class::Hallucinated => hallucinated += 1,
+                    Truth::Faithful => faithful += 1,
+                    Truth::Hallucinated => hallucinated += 1,
                 }
             }
             Err(Dropped::Mixed) => mixed += 1,

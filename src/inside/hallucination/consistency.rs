@@ -2,18 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::example::Truth;
 use super::judge::Verdict;
-
-/// The class of a question's answers. The names are those of the H-Neurons repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Class {
-    /// Faithful: right (nearly) every time.
-    #[serde(rename = "t")]
-    Faithful,
-    /// Hallucinated: wrong (nearly) every time, and never a refusal.
-    #[serde(rename = "f")]
-    Hallucinated,
-}
 
 /// Why a question is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,7 +45,7 @@ impl Default for Consistency {
 
 impl Consistency {
     /// The class of a question with these verdicts. A refusal or an error always drops it.
-    pub fn class(&self, verdicts: &[Verdict]) -> Result<Class, Dropped> {
+    pub fn class(&self, verdicts: &[Verdict]) -> Result<Truth, Dropped> {
         let count = |wanted: Verdict| verdicts.iter().filter(|&&verdict| verdict == wanted).count();
         let (right, wrong) = (count(Verdict::Right), count(Verdict::Wrong));
         if verdicts.is_empty() {
@@ -65,9 +55,9 @@ impl Consistency {
             return Err(Dropped::Uncertain);
         }
         if wrong <= self.exceptions && right > wrong {
-            Ok(Class::Faithful)
+            Ok(Truth::Faithful)
         } else if right <= self.exceptions && wrong > right {
-            Ok(Class::Hallucinated)
+            Ok(Truth::Hallucinated)
         } else {
             Err(Dropped::Mixed)
         }
@@ -81,8 +71,8 @@ impl Consistency {
         }
         let class = self.class(verdicts)?;
         let verdict = match class {
-            Class::Faithful => Verdict::Right,
-            Class::Hallucinated => Verdict::Wrong,
+            Truth::Faithful => Verdict::Right,
+            Truth::Hallucinated => Verdict::Wrong,
         };
         let candidates = responses.iter().zip(verdicts).filter(|(_, of)| **of == verdict);
         let mut best: Option<(&str, usize)> = None;
@@ -104,7 +94,7 @@ impl Consistency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept<'r> {
     /// Its class.
-    pub class: Class,
+    pub class: Truth,
     /// The answer that stands for it.
     pub response: &'r str,
     /// How often that answer was given.
@@ -130,8 +120,8 @@ mod tests {
             },
         );
         assert_eq!(published.class(&[Right, Right, Wrong]), Err(Dropped::Mixed));
-        assert_eq!(small.class(&[Right, Right, Wrong]), Ok(Class::Faithful));
-        assert_eq!(small.class(&[Wrong, Right, Wrong]), Ok(Class::Hallucinated));
+        assert_eq!(small.class(&[Right, Right, Wrong]), Ok(Truth::Faithful));
+        assert_eq!(small.class(&[Wrong, Right, Wrong]), Ok(Truth::Hallucinated));
         assert_eq!(small.class(&[Wrong, Right]), Err(Dropped::Mixed));
         assert_eq!(small.class(&[Wrong, Wrong, Uncertain]), Err(Dropped::Uncertain));
     }
@@ -147,7 +137,7 @@ mod tests {
         assert_eq!(
             kept,
             Ok(Kept {
-                class: Class::Faithful,
+                class: Truth::Faithful,
                 response: "b",
                 count: 2
             })

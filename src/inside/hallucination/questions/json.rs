@@ -61,6 +61,7 @@ pub(super) fn questions(path: &Path, text: &str, set: &str) -> Result<Vec<Questi
 fn question(record: &Record<'_>, format: Set, set: &str) -> Result<Question, QuestionsError> {
     let plain = |id: String, text: &str, golds: Vec<String>| Question {
         id,
+        set: set.to_owned(),
         text: text.trim().to_owned(),
         kind: Kind::Answerable,
         golds,

@@ -25,6 +25,8 @@ use super::judge::Matching;
 pub struct Question {
     /// Unique within its set.
     pub id: String,
+    /// Name of its set: the file's, without its extension.
+    pub set: String,
     /// What is asked, without any instruction.
     pub text: String,
     /// What kind of question it is.

@@ -113,6 +113,7 @@ impl Columns {
     ) -> Result<Question, QuestionsError> {
         let plain = |text: &str, golds: Vec<String>| Question {
             id: format!("{set}_{line}"),
+            set: set.to_owned(),
             text: text.to_owned(),
             kind: Kind::Answerable,
             golds,

@@ -59,6 +59,7 @@ impl Block {
             .ok_or_else(|| fault("the question has no answer: a line that begins with `^` is expected"))?;
         Ok(Question {
             id: format!("{set}_{}", self.line),
+            set: set.to_owned(),
             group: same_text(&self.question),
             text: self.question,
             kind: Kind::Answerable,

@@ -2,5 +2,6 @@
 
 pub mod bricks;
 pub mod emergence;
+pub mod hallucination;
 pub mod language;
 pub mod topology;

@@ -35,7 +35,11 @@ impl<T: Value> Columns<T> {
         for (row, values) in rows.iter().enumerate() {
             let values = values.as_ref();
             if values.len() != expected {
-                return Err(RaggedRows { row, found: values.len(), expected });
+                return Err(RaggedRows {
+                    row,
+                    found: values.len(),
+                    expected,
+                });
             }
             columns.set_rows(row, values);
         }
@@ -44,7 +48,10 @@ impl<T: Value> Columns<T> {
 
     /// All zero.
     pub(super) fn zeros(rows: usize, columns: usize) -> Self {
-        Self { rows, data: vec![T::default(); rows * columns] }
+        Self {
+            rows,
+            data: vec![T::default(); rows * columns],
+        }
     }
 
     /// Sets the rows from `first` on to those in `block`, which lie one after the other.
@@ -79,7 +86,10 @@ impl<T: Value> Columns<T> {
     #[must_use]
     pub fn select(&self, columns: &[usize]) -> Self {
         let data = columns.iter().flat_map(|&column| self.column(column).iter().copied());
-        Self { rows: self.rows, data: data.collect() }
+        Self {
+            rows: self.rows,
+            data: data.collect(),
+        }
     }
 
     /// `Xᵀ v`: every column's product with `v` `[rows]`, on all threads of the pool.
@@ -87,7 +97,11 @@ impl<T: Value> Columns<T> {
         if self.rows == 0 {
             return Vec::new();
         }
-        self.data.par_chunks_exact(self.rows).with_min_len(64).map(|column| dot(column, v)).collect()
+        self.data
+            .par_chunks_exact(self.rows)
+            .with_min_len(64)
+            .map(|column| dot(column, v))
+            .collect()
     }
 
     /// `X w + bias` over the columns with a weight, `[rows]`.

@@ -110,7 +110,11 @@ pub struct Score {
 impl Score {
     /// What the threshold makes of it.
     pub fn verdict(self, detector: &Detector) -> super::Truth {
-        if self.logit >= detector.threshold { super::Truth::Hallucinated } else { super::Truth::Faithful }
+        if self.logit >= detector.threshold {
+            super::Truth::Hallucinated
+        } else {
+            super::Truth::Faithful
+        }
     }
 }
 
@@ -136,7 +140,9 @@ pub enum DetectorError {
         source: serde_json::Error,
     },
     /// It is of a newer version.
-    #[error("detector `{path}` has format {found}, and this program reads up to {FORMAT}: use a newer version of the program")]
+    #[error(
+        "detector `{path}` has format {found}, and this program reads up to {FORMAT}: use a newer version of the program"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -198,7 +204,9 @@ pub enum Refusal {
         found: Sha256,
     },
     /// The features were made in another way.
-    #[error("the detector reads the {expected}, but these features are the {found}: collect features by the detector's rule")]
+    #[error(
+        "the detector reads the {expected}, but these features are the {found}: collect features by the detector's rule"
+    )]
     OtherRule {
         /// The detector's rule.
         expected: Box<RegionRule>,
@@ -209,7 +217,9 @@ pub enum Refusal {
     #[error("the response has no token to score: it is empty, or the span rule found no answer in it")]
     Empty,
     /// Longer than anything that it was trained on.
-    #[error("the answer has {found} tokens, and the detector was trained on answers of at most {longest}: it scores up to {LONGER} times as many")]
+    #[error(
+        "the answer has {found} tokens, and the detector was trained on answers of at most {longest}: it scores up to {LONGER} times as many"
+    )]
     TooLong {
         /// The answer's tokens.
         found: u32,
@@ -229,16 +239,27 @@ struct Stored {
 impl Detector {
     /// Reads a detector file.
     pub fn read(path: &Path) -> Result<Self, DetectorError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| DetectorError::Io { path: path.to_owned(), source })?;
-        let malformed =
-            |source: serde_json::Error| DetectorError::Json { path: path.to_owned(), line: source.line(), source };
+        let text = std::fs::read_to_string(path).map_err(|source| DetectorError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        let malformed = |source: serde_json::Error| DetectorError::Json {
+            path: path.to_owned(),
+            line: source.line(),
+            source,
+        };
         let Stored { format, detector } = serde_json::from_str(&text).map_err(malformed)?;
         if format > FORMAT {
-            return Err(DetectorError::Newer { path: path.to_owned(), found: format });
+            return Err(DetectorError::Newer {
+                path: path.to_owned(),
+                found: format,
+            });
         }
         let detector: Self = serde_json::from_value(detector.into()).map_err(malformed)?;
-        detector.check().map_err(|fault| DetectorError::Invalid { path: path.to_owned(), fault })?;
+        detector.check().map_err(|fault| DetectorError::Invalid {
+            path: path.to_owned(),
+            fault,
+        })?;
         Ok(detector)
     }
 
@@ -250,7 +271,13 @@ impl Detector {
             #[serde(flatten)]
             detector: &'a Detector,
         }
-        files::json(path, &Content { format: FORMAT, detector: self })
+        files::json(
+            path,
+            &Content {
+                format: FORMAT,
+                detector: self,
+            },
+        )
     }
 
     /// What makes a detector impossible.
@@ -259,14 +286,24 @@ impl Detector {
         for unit in self.units() {
             let Unit { layer, index } = unit;
             if !self.shape.has(unit) {
-                return Err(Fault::UnknownUnit { layer, index, shape: self.shape });
+                return Err(Fault::UnknownUnit {
+                    layer,
+                    index,
+                    shape: self.shape,
+                });
             }
             if before >= Some(unit) {
                 return Err(Fault::Order { layer, index });
             }
             before = Some(unit);
         }
-        let finite = |value: f64, what| if value.is_finite() { Ok(()) } else { Err(Fault::NotFinite { what }) };
+        let finite = |value: f64, what| {
+            if value.is_finite() {
+                Ok(())
+            } else {
+                Err(Fault::NotFinite { what })
+            }
+        };
         self.units.iter().try_for_each(|unit| finite(unit.weight, "a weight"))?;
         finite(self.bias, "the bias")?;
         finite(self.threshold, "the threshold")?;
@@ -279,7 +316,10 @@ impl Detector {
         if sha256 == self.model.sha256 {
             Ok(())
         } else {
-            Err(Refusal::OtherModel { expected: Box::new(self.model.clone()), found: sha256 })
+            Err(Refusal::OtherModel {
+                expected: Box::new(self.model.clone()),
+                found: sha256,
+            })
         }
     }
 
@@ -294,7 +334,10 @@ impl Detector {
         if *rule == self.rule {
             Ok(())
         } else {
-            Err(Refusal::OtherRule { expected: Box::new(self.rule.clone()), found: Box::new(rule.clone()) })
+            Err(Refusal::OtherRule {
+                expected: Box::new(self.rule.clone()),
+                found: Box::new(rule.clone()),
+            })
         }
     }
 
@@ -312,12 +355,19 @@ impl Detector {
 
     /// The units that it reads, in the order of the values that [`Detector::score`] takes.
     pub fn units(&self) -> impl Iterator<Item = Unit> + '_ {
-        self.units.iter().map(|unit| Unit { layer: unit.layer, index: unit.index })
+        self.units.iter().map(|unit| Unit {
+            layer: unit.layer,
+            index: unit.index,
+        })
     }
 
     /// The H-units: those with a positive weight (spec 2.13).
     pub fn h_units(&self) -> Vec<Unit> {
-        self.units().zip(&self.units).filter(|(_, weighted)| weighted.weight > 0.0).map(|(unit, _)| unit).collect()
+        self.units()
+            .zip(&self.units)
+            .filter(|(_, weighted)| weighted.weight > 0.0)
+            .map(|(unit, _)| unit)
+            .collect()
     }
 
     /// The score of a response from the CETT of every unit over its answer, `[units]` in the order of [`Detector::units`].
@@ -326,7 +376,10 @@ impl Detector {
     /// Where the number of values is not that of the units.
     pub fn score(&self, cett: &[f64]) -> Score {
         let logit = self.bias + self.contributions(cett).iter().sum::<f64>();
-        Score { logit, probability: self.calibration.probability(logit) }
+        Score {
+            logit,
+            probability: self.calibration.probability(logit),
+        }
     }
 
     /// What every unit adds to the score: `weight · CETT`. Applied to the CETT of a single token, this with the bias is the token's score.
@@ -335,7 +388,11 @@ impl Detector {
     /// Where the number of values is not that of the units.
     pub fn contributions(&self, cett: &[f64]) -> Vec<f64> {
         assert_eq!(cett.len(), self.units.len(), "one value per unit of the detector");
-        self.units.iter().zip(cett).map(|(unit, cett)| unit.weight * cett).collect()
+        self.units
+            .iter()
+            .zip(cett)
+            .map(|(unit, cett)| unit.weight * cett)
+            .collect()
     }
 
     /// The score of a response from those of its tokens: their mean. `None` without tokens, or where the features are maxima, whose score is no mean.
@@ -344,6 +401,9 @@ impl Detector {
             return None;
         }
         let logit = tokens.iter().map(|token| token.logit).sum::<f64>() / tokens.len() as f64;
-        Some(Score { logit, probability: self.calibration.probability(logit) })
+        Some(Score {
+            logit,
+            probability: self.calibration.probability(logit),
+        })
     }
 }

@@ -58,7 +58,9 @@ pub(super) struct Description {
 #[derive(Debug, thiserror::Error)]
 pub enum FeaturesError {
     /// A file cannot be opened, read or written.
-    #[error("failed to use `{path}`: {source}; features are three files, `NAME.npy`, `NAME.jsonl` and `NAME.json`, in one folder")]
+    #[error(
+        "failed to use `{path}`: {source}; features are three files, `NAME.npy`, `NAME.jsonl` and `NAME.json`, in one folder"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -94,7 +96,9 @@ pub enum FeaturesError {
         expected: String,
     },
     /// The features there were made with something else.
-    #[error("`{path}` describes features made with another model, rule or prompt: choose another name, or delete its three files to begin anew")]
+    #[error(
+        "`{path}` describes features made with another model, rule or prompt: choose another name, or delete its three files to begin anew"
+    )]
     OtherProvenance {
         /// The description.
         path: PathBuf,
@@ -108,7 +112,9 @@ pub enum FeaturesError {
         shape: Shape,
     },
     /// A number that is none.
-    #[error("features of `{id}` hold a value that is not finite (layer {layer}, unit {unit}): the model or its file is damaged")]
+    #[error(
+        "features of `{id}` hold a value that is not finite (layer {layer}, unit {unit}): the model or its file is damaged"
+    )]
     NotFinite {
         /// The question.
         id: String,
@@ -134,11 +140,18 @@ impl Features {
         let provenance = writer::read_provenance(&path.with_extension("json"))?;
         let mut examples = writer::read_examples(&path.with_extension("jsonl"))?;
         let array = path.with_extension("npy");
-        let io = |source| FeaturesError::Io { path: array.clone(), source };
+        let io = |source| FeaturesError::Io {
+            path: array.clone(),
+            source,
+        };
         let mut file = File::open(&array).map_err(io)?;
         let npy::Found { shape, data } = npy::read_header(&mut file).map_err(io)?;
         let Shape { layers, width } = provenance.shape;
-        let mismatch = |expected: String| FeaturesError::Shape { path: array.clone(), found: shape.clone(), expected };
+        let mismatch = |expected: String| FeaturesError::Shape {
+            path: array.clone(),
+            found: shape.clone(),
+            expected,
+        };
         let &[rows, found_layers, found_width] = shape.as_slice() else {
             return Err(mismatch("it must have three axes".to_owned()));
         };
@@ -155,7 +168,12 @@ impl Features {
         if file.metadata().map_err(io)?.len() < bytes {
             return Err(mismatch("the file is shorter than that".to_owned()));
         }
-        Ok(Self { array, data, provenance, examples })
+        Ok(Self {
+            array,
+            data,
+            provenance,
+            examples,
+        })
     }
 
     /// What they were made with.
@@ -176,7 +194,10 @@ impl Features {
     /// Calls `each` with every chosen row, `[layers × units]` flat by layer, and its place in `rows`. Reads one block of rows at a time; `rows` in ascending order
     /// are read without seeking back.
     pub fn each_row(&self, rows: &[usize], mut each: impl FnMut(usize, &[f32])) -> Result<(), FeaturesError> {
-        let io = |source| FeaturesError::Io { path: self.array.clone(), source };
+        let io = |source| FeaturesError::Io {
+            path: self.array.clone(),
+            source,
+        };
         let units = self.shape().units();
         let mut file = File::open(&self.array).map_err(io)?;
         let mut bytes = vec![0; units * 4];
@@ -195,7 +216,11 @@ impl Features {
             if let Some(position) = row_values.iter().position(|value| !value.is_finite()) {
                 let unit = self.shape().unit(position);
                 let id = self.examples[row].id.clone();
-                return Err(FeaturesError::NotFinite { id, layer: unit.layer, unit: unit.index });
+                return Err(FeaturesError::NotFinite {
+                    id,
+                    layer: unit.layer,
+                    unit: unit.index,
+                });
             }
             each(place, &row_values);
         }

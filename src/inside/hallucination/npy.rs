@@ -11,8 +11,7 @@ pub(super) const HEADER: usize = 128;
 /// Rewrites the header at the start of the file; the position afterwards is the start of the data.
 pub(super) fn write_header(file: &mut (impl Write + Seek), rows: usize, axes: [usize; 2]) -> io::Result<()> {
     let [layers, units] = axes;
-    let dictionary =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {layers}, {units}), }}");
+    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {layers}, {units}), }}");
     // Version 1.0: magic, two bytes of version, two of length, the dictionary, spaces, a line feed.
     let width = HEADER - 10 - 1;
     if dictionary.len() > width {
@@ -41,10 +40,16 @@ pub(super) fn read_header(file: &mut (impl Read + Seek)) -> io::Result<Found> {
     let header = npyz::NpyHeader::from_reader(&mut *file)?;
     let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what.to_owned()));
     if header.dtype().descr() != "'<f4'" {
-        return wrong(&format!("its numbers are {} and must be '<f4' (`array.astype('<f4')`)", header.dtype().descr()));
+        return wrong(&format!(
+            "its numbers are {} and must be '<f4' (`array.astype('<f4')`)",
+            header.dtype().descr()
+        ));
     }
     if header.order() != npyz::Order::C {
         return wrong("its order is Fortran's and must be C's (`numpy.ascontiguousarray(array)`)");
     }
-    Ok(Found { shape: header.shape().to_vec(), data: file.stream_position()? })
+    Ok(Found {
+        shape: header.shape().to_vec(),
+        data: file.stream_position()?,
+    })
 }

@@ -29,7 +29,13 @@ pub struct SplitPlan {
 
 impl Default for SplitPlan {
     fn default() -> Self {
-        Self { train: 0.6, validation: 0.2, balance: Balance::WithinStrata, per_class: 1000, seed: 42 }
+        Self {
+            train: 0.6,
+            validation: 0.2,
+            balance: Balance::WithinStrata,
+            per_class: 1000,
+            seed: 42,
+        }
     }
 }
 
@@ -105,7 +111,9 @@ pub struct Assigned {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// One response twice.
-    #[error("question `{id}` of `{dataset}` has two rows for the same tokens: collect again under another name, or remove one of the two lines and rows")]
+    #[error(
+        "question `{id}` of `{dataset}` has two rows for the same tokens: collect again under another name, or remove one of the two lines and rows"
+    )]
     Twice {
         /// The data set.
         dataset: String,
@@ -121,7 +129,9 @@ pub enum SplitError {
         id: String,
     },
     /// Questions that belong together and are divided.
-    #[error("`{one}` and `{other}` ask the same or are about the same entity, but are on different sides of the split: make the split anew")]
+    #[error(
+        "`{one}` and `{other}` ask the same or are about the same entity, but are on different sides of the split: make the split anew"
+    )]
     Leak {
         /// A question.
         one: String,
@@ -184,24 +194,29 @@ pub fn questions(examples: &[Example]) -> Result<(Vec<Question>, usize), SplitEr
         strata.entry((&example.dataset, &example.stratum)).or_insert(next);
     }
     let without = all - found.len();
-    let questions = found.iter().zip(clusters).filter_map(|(&(example, answer, other), cluster)| {
-        Some(Question {
-            dataset: example.dataset.clone(),
-            id: example.id.clone(),
-            truth: example.truth,
-            stratum: strata[&(example.dataset.as_str(), example.stratum.as_str())],
-            cluster,
-            answer: answer?,
-            other,
-        })
-    });
+    let questions = found
+        .iter()
+        .zip(clusters)
+        .filter_map(|(&(example, answer, other), cluster)| {
+            Some(Question {
+                dataset: example.dataset.clone(),
+                id: example.id.clone(),
+                truth: example.truth,
+                stratum: strata[&(example.dataset.as_str(), example.stratum.as_str())],
+                cluster,
+                answer: answer?,
+                other,
+            })
+        });
     Ok((questions.collect(), without))
 }
 
 /// The text by which a question is recognised: lower case, letters and digits only, single spaces.
 pub(super) fn normalised(question: &str) -> String {
     let lower = question.to_lowercase();
-    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -234,7 +249,10 @@ impl Split {
     pub fn draw(questions: &[Question], without_answer: usize, plan: &SplitPlan) -> Result<Self, SplitError> {
         let SplitPlan { train, validation, .. } = *plan;
         if !(train > 0.0 && validation > 0.0 && train + validation < 1.0) {
-            return Err(SplitError::Shares { train: train.to_string(), validation: validation.to_string() });
+            return Err(SplitError::Shares {
+                train: train.to_string(),
+                validation: validation.to_string(),
+            });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let chosen = balanced(questions, plan, &mut rng);
@@ -270,10 +288,17 @@ impl Split {
         let places: Vec<usize> = (0..questions.len())
             .filter(|&nth| wanted.contains(&(questions[nth].dataset.as_str(), questions[nth].id.as_str())))
             .collect();
-        let hallucinated = places.iter().filter(|&&nth| questions[nth].truth == Truth::Hallucinated).count();
+        let hallucinated = places
+            .iter()
+            .filter(|&&nth| questions[nth].truth == Truth::Hallucinated)
+            .count();
         let faithful = places.len() - hallucinated;
         if faithful == 0 || hallucinated == 0 {
-            return Err(SplitError::TooFew { role, faithful, hallucinated });
+            return Err(SplitError::TooFew {
+                role,
+                faithful,
+                hallucinated,
+            });
         }
         Ok(places)
     }
@@ -293,7 +318,10 @@ impl Split {
             let (one, before) = *of_cluster.entry(question.cluster).or_insert((question, role));
             if before != role {
                 let name = |question: &Question| format!("{}/{}", question.dataset, question.id);
-                return Err(SplitError::Leak { one: name(one), other: name(question) });
+                return Err(SplitError::Leak {
+                    one: name(one),
+                    other: name(question),
+                });
             }
         }
         Ok(())
@@ -304,7 +332,11 @@ impl Split {
 fn balanced(questions: &[Question], plan: &SplitPlan, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut pools: BTreeMap<(usize, Truth), Vec<usize>> = BTreeMap::new();
     for (nth, question) in questions.iter().enumerate() {
-        let stratum = if plan.balance == Balance::WithinStrata { question.stratum } else { 0 };
+        let stratum = if plan.balance == Balance::WithinStrata {
+            question.stratum
+        } else {
+            0
+        };
         pools.entry((stratum, question.truth)).or_default().push(nth);
     }
     let strata: BTreeSet<usize> = pools.keys().map(|&(stratum, _)| stratum).collect();

@@ -34,9 +34,14 @@ impl Writer {
                 return Err(FeaturesError::OtherProvenance { path: description });
             }
         } else {
-            let content = Description { format: FORMAT, provenance: provenance.clone() };
-            files::json(&description, &content)
-                .map_err(|error| FeaturesError::Io { path: error.path, source: error.source })?;
+            let content = Description {
+                format: FORMAT,
+                provenance: provenance.clone(),
+            };
+            files::json(&description, &content).map_err(|error| FeaturesError::Io {
+                path: error.path,
+                source: error.source,
+            })?;
         }
         let (array_path, lines_path) = (path.with_extension("npy"), path.with_extension("jsonl"));
         let mut lines = open(&lines_path)?;
@@ -51,9 +56,16 @@ impl Writer {
             let path = path.to_owned();
             move |source| FeaturesError::Io { path, source }
         };
-        lines.set_len(kept).and_then(|()| lines.seek(SeekFrom::End(0))).map_err(io(&lines_path))?;
+        lines
+            .set_len(kept)
+            .and_then(|()| lines.seek(SeekFrom::End(0)))
+            .map_err(io(&lines_path))?;
         let mut resume = || -> io::Result<()> {
-            npy::write_header(&mut array, examples.len(), [provenance.shape.layers, provenance.shape.width])?;
+            npy::write_header(
+                &mut array,
+                examples.len(),
+                [provenance.shape.layers, provenance.shape.width],
+            )?;
             array.set_len((HEADER + examples.len() * row) as u64)
         };
         resume().map_err(io(&array_path))?;
@@ -72,18 +84,27 @@ impl Writer {
 
     /// Whether a row is there already.
     pub fn has(&self, dataset: &str, id: &str, part: Part) -> bool {
-        self.examples.iter().any(|example| example.part == part && example.id == id && example.dataset == dataset)
+        self.examples
+            .iter()
+            .any(|example| example.part == part && example.id == id && example.dataset == dataset)
     }
 
     /// Appends one row: `features` is `[layers × units]` flat by layer.
     pub fn push(&mut self, example: Example, features: &[f32]) -> Result<(), FeaturesError> {
         let shape = self.provenance.shape;
         if features.len() != shape.units() {
-            return Err(FeaturesError::Row { found: features.len(), shape });
+            return Err(FeaturesError::Row {
+                found: features.len(),
+                shape,
+            });
         }
         if let Some(position) = features.iter().position(|value| !value.is_finite()) {
             let unit = shape.unit(position);
-            return Err(FeaturesError::NotFinite { id: example.id, layer: unit.layer, unit: unit.index });
+            return Err(FeaturesError::NotFinite {
+                id: example.id,
+                layer: unit.layer,
+                unit: unit.index,
+            });
         }
         let rows = self.examples.len();
         let (path, array) = &mut self.array;
@@ -92,7 +113,13 @@ impl Writer {
             array.seek(SeekFrom::Start((HEADER + rows * bytes.len()) as u64))?;
             array.write_all(&bytes)
         };
-        { write_row }().map_err(|source| FeaturesError::Io { path: path.clone(), source })?;
+        {
+            write_row
+        }
+        ().map_err(|source| FeaturesError::Io {
+            path: path.clone(),
+            source,
+        })?;
 
         let (lines_path, lines) = &mut self.lines;
         let mut line = serde_json::to_vec(&example).map_err(|source| FeaturesError::Json {
@@ -101,11 +128,16 @@ impl Writer {
             source,
         })?;
         line.push(b'\n');
-        lines.write_all(&line).map_err(|source| FeaturesError::Io { path: lines_path.clone(), source })?;
+        lines.write_all(&line).map_err(|source| FeaturesError::Io {
+            path: lines_path.clone(),
+            source,
+        })?;
 
         // Last, for it must not count what is not there.
-        npy::write_header(array, rows + 1, [shape.layers, shape.width])
-            .map_err(|source| FeaturesError::Io { path: path.clone(), source })?;
+        npy::write_header(array, rows + 1, [shape.layers, shape.width]).map_err(|source| FeaturesError::Io {
+            path: path.clone(),
+            source,
+        })?;
         self.examples.push(example);
         Ok(())
     }
@@ -118,18 +150,27 @@ fn open(path: &Path) -> Result<File, FeaturesError> {
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|source| FeaturesError::Io { path: path.to_owned(), source })
+        .map_err(|source| FeaturesError::Io {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn length(path: &Path, file: &File) -> Result<u64, FeaturesError> {
     file.metadata()
         .map(|metadata| metadata.len())
-        .map_err(|source| FeaturesError::Io { path: path.to_owned(), source })
+        .map_err(|source| FeaturesError::Io {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Bytes of the first `lines` lines.
 fn end_of_line(path: &Path, lines: usize) -> Result<u64, FeaturesError> {
-    let io = |source| FeaturesError::Io { path: path.to_owned(), source };
+    let io = |source| FeaturesError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     let (mut bytes, mut buffer) = (0, Vec::new());
     for _ in 0..lines {
@@ -141,7 +182,10 @@ fn end_of_line(path: &Path, lines: usize) -> Result<u64, FeaturesError> {
 
 /// The examples of a file of lines. A last line without its end was being written when its writer was killed, and does not count.
 pub(super) fn read_examples(path: &Path) -> Result<Vec<Example>, FeaturesError> {
-    let io = |source| FeaturesError::Io { path: path.to_owned(), source };
+    let io = |source| FeaturesError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     let (mut examples, mut buffer) = (Vec::new(), Vec::new());
     for line in 1.. {
@@ -167,12 +211,21 @@ struct Version {
 }
 
 pub(super) fn read_provenance(path: &Path) -> Result<Provenance, FeaturesError> {
-    let text = std::fs::read_to_string(path).map_err(|source| FeaturesError::Io { path: path.to_owned(), source })?;
-    let malformed =
-        |source: serde_json::Error| FeaturesError::Json { path: path.to_owned(), line: source.line(), source };
+    let text = std::fs::read_to_string(path).map_err(|source| FeaturesError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let malformed = |source: serde_json::Error| FeaturesError::Json {
+        path: path.to_owned(),
+        line: source.line(),
+        source,
+    };
     let Version { format } = serde_json::from_str(&text).map_err(malformed)?;
     if format > FORMAT {
-        return Err(FeaturesError::Newer { path: path.to_owned(), found: format });
+        return Err(FeaturesError::Newer {
+            path: path.to_owned(),
+            found: format,
+        });
     }
     let Description { provenance, .. } = serde_json::from_str(&text).map_err(malformed)?;
     Ok(provenance)

@@ -42,10 +42,14 @@ impl Ranking {
     pub(super) fn of(scores: &[f64], classes: &[Class]) -> Self {
         let mut rows: Vec<usize> = (0..scores.len().min(classes.len())).collect();
         rows.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        let mut ends: Vec<usize> =
-            (1..rows.len()).filter(|&nth| scores[rows[nth - 1]] < scores[rows[nth]]).collect();
+        let mut ends: Vec<usize> = (1..rows.len())
+            .filter(|&nth| scores[rows[nth - 1]] < scores[rows[nth]])
+            .collect();
         ends.push(rows.len());
-        Self { order: rows.into_iter().map(|row| (row, classes[row])).collect(), ends }
+        Self {
+            order: rows.into_iter().map(|row| (row, classes[row])).collect(),
+            ends,
+        }
     }
 
     /// Rows of equal scores, ascending.

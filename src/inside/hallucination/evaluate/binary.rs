@@ -65,7 +65,10 @@ impl Binary {
 
     /// F1 of the positive class: `2 TP / (2 TP + FP + FN)`.
     pub fn f1(&self) -> Option<f64> {
-        ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
+        ratio(
+            2 * self.true_positive,
+            2 * self.true_positive + self.false_positive + self.false_negative,
+        )
     }
 }
 

@@ -19,12 +19,18 @@ pub struct Effect {
 impl Effect {
     /// `None` where a class has fewer than two values.
     pub fn of(values: &[f64], classes: &[Class]) -> Option<Self> {
-        let (positive, negative): (Vec<_>, Vec<_>) =
-            values.iter().zip(classes).partition(|&(_, &class)| class == Class::Positive);
+        let (positive, negative): (Vec<_>, Vec<_>) = values
+            .iter()
+            .zip(classes)
+            .partition(|&(_, &class)| class == Class::Positive);
         let moments = |rows: &[(&f64, &Class)]| {
             let n = rows.len() as f64;
             let mean = rows.iter().map(|(value, _)| **value).sum::<f64>() / n;
-            (n, mean, rows.iter().map(|(value, _)| (**value - mean).powi(2)).sum::<f64>())
+            (
+                n,
+                mean,
+                rows.iter().map(|(value, _)| (**value - mean).powi(2)).sum::<f64>(),
+            )
         };
         let ((n1, m1, s1), (n2, m2, s2)) = (moments(&positive), moments(&negative));
         if n1 < 2.0 || n2 < 2.0 {
@@ -32,7 +38,12 @@ impl Effect {
         }
         let pooled = ((s1 + s2) / (n1 + n2 - 2.0)).sqrt();
         let of = |class: Class| -> Vec<f64> {
-            values.iter().zip(classes).filter(|&(_, &other)| other == class).map(|(&value, _)| value).collect()
+            values
+                .iter()
+                .zip(classes)
+                .filter(|&(_, &other)| other == class)
+                .map(|(&value, _)| value)
+                .collect()
         };
         Some(Self {
             auroc: auroc(values, classes)?,
@@ -69,7 +80,10 @@ impl MannWhitney {
         let (mut ranks, mut ties, mut from) = (0.0, 0.0, 0);
         while from < values.len() {
             // total_cmp tells −0 from 0, which are equal.
-            let run = values[from..].iter().take_while(|(value, _)| *value <= values[from].0).count();
+            let run = values[from..]
+                .iter()
+                .take_while(|(value, _)| *value <= values[from].0)
+                .count();
             let rank = from as f64 + (run as f64 + 1.0) / 2.0;
             ranks += rank * values[from..from + run].iter().map(|(_, own)| own).sum::<f64>();
             ties += (run as f64).powi(3) - run as f64;
@@ -79,7 +93,13 @@ impl MannWhitney {
         let total = n + m;
         let variance = n * m / 12.0 * (total + 1.0 - ties / (total * (total - 1.0)));
         let normal = Normal::standard();
-        let tail = |above: f64| if variance > 0.0 { normal.sf((above - 0.5) / variance.sqrt()) } else { 1.0 };
+        let tail = |above: f64| {
+            if variance > 0.0 {
+                normal.sf((above - 0.5) / variance.sqrt())
+            } else {
+                1.0
+            }
+        };
         let above = u - n * m / 2.0;
         Some(Self {
             u,

@@ -22,7 +22,11 @@ impl Permutation {
     pub fn of(observed: f64, permuted: Vec<f64>) -> Self {
         let reached = permuted.iter().filter(|&&value| value >= observed).count();
         let p_value = (1 + reached) as f64 / (1 + permuted.len()) as f64;
-        Self { observed, permuted, p_value }
+        Self {
+            observed,
+            permuted,
+            p_value,
+        }
     }
 
     /// Mean of the statistic over shufflings; `None` without any.
@@ -39,7 +43,9 @@ pub fn shuffled(truths: &[Truth], strata: &[usize], seed: u64, nth: u64) -> Vec<
     let mut result = truths.to_vec();
     let count = strata.iter().max().map_or(0, |last| last + 1);
     for stratum in 0..count {
-        let places: Vec<usize> = (0..truths.len()).filter(|&question| strata[question] == stratum).collect();
+        let places: Vec<usize> = (0..truths.len())
+            .filter(|&question| strata[question] == stratum)
+            .collect();
         let mut own: Vec<Truth> = places.iter().map(|&place| truths[place]).collect();
         own.shuffle(&mut rng);
         for (place, truth) in places.into_iter().zip(own) {

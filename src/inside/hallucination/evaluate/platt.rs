@@ -24,7 +24,10 @@ impl Platt {
         if positive == 0.0 || negative == 0.0 || scores.iter().any(|score| !score.is_finite()) {
             return None;
         }
-        let prevalence = Self { slope: 0.0, intercept: ((positive + 1.0) / (negative + 1.0)).ln() };
+        let prevalence = Self {
+            slope: 0.0,
+            intercept: ((positive + 1.0) / (negative + 1.0)).ln(),
+        };
         // Centred and scaled, so that Newton's step is well conditioned whatever the scores' unit is.
         let n = scores.len() as f64;
         let mean = scores.iter().sum::<f64>() / n;
@@ -47,7 +50,10 @@ impl Platt {
         if slope <= 0.0 {
             return Some(prevalence);
         }
-        Some(Self { slope: slope / deviation, intercept: intercept - slope * mean / deviation })
+        Some(Self {
+            slope: slope / deviation,
+            intercept: intercept - slope * mean / deviation,
+        })
     }
 
     /// The probability that a response with this score is hallucinated.
@@ -63,7 +69,11 @@ fn maximum_likelihood(rows: &[(f64, f64)], intercept: f64) -> (f64, f64) {
             .map(|&(x, target)| {
                 let f = a * x + b;
                 // log(1 + e^f) − target · f
-                let softplus = if f > 0.0 { f + (-f).exp().ln_1p() } else { f.exp().ln_1p() };
+                let softplus = if f > 0.0 {
+                    f + (-f).exp().ln_1p()
+                } else {
+                    f.exp().ln_1p()
+                };
                 softplus - target * f
             })
             .sum()
@@ -139,7 +149,11 @@ impl Reliability {
         let mut brier = 0.0;
         for (&probability, &class) in probabilities.iter().zip(classes) {
             brier += (probability - target(class)).powi(2);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a probability times ten")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a probability times ten"
+            )]
             let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
             sums[bin].0 += 1;
             sums[bin].1 += probability;
@@ -154,7 +168,15 @@ impl Reliability {
                 frequency: hits / rows as f64,
             })
             .collect();
-        let ece = bins.iter().map(|bin| bin.rows as f64 * (bin.probability - bin.frequency).abs()).sum::<f64>() / n as f64;
-        Some(Self { brier: brier / n as f64, ece, bins })
+        let ece = bins
+            .iter()
+            .map(|bin| bin.rows as f64 * (bin.probability - bin.frequency).abs())
+            .sum::<f64>()
+            / n as f64;
+        Some(Self {
+            brier: brier / n as f64,
+            ece,
+            bins,
+        })
     }
 }

@@ -4,11 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::logistic::Class,
-    auroc::Ranking,
-    binary::Binary,
-};
+use super::{super::logistic::Class, auroc::Ranking, binary::Binary};
 use crate::agreement::{Bootstrap, Interval};
 
 /// A measure with its interval; the interval is `None` where too few resamples define the measure.
@@ -67,7 +63,11 @@ impl Sample<'_> {
         for (&question, &class) in self.questions.iter().zip(self.classes) {
             kinds[question] = kinds[question].max(Some(class));
         }
-        let of = |class| (0..count).filter(|&question| kinds[question] == Some(class)).collect::<Vec<_>>();
+        let of = |class| {
+            (0..count)
+                .filter(|&question| kinds[question] == Some(class))
+                .collect::<Vec<_>>()
+        };
         let strata = [of(Class::Positive), of(Class::Negative)];
         let mut rng = ChaCha8Rng::seed_from_u64(bootstrap.seed);
         (0..bootstrap.draws.get())
@@ -111,8 +111,11 @@ impl Sample<'_> {
                     f1: estimate(table.f1()?, f1s),
                 };
                 let (reference, of_reference) = first.get_or_insert_with(|| (auroc, aurocs.clone()));
-                let mut gaps: Vec<f64> =
-                    of_reference.iter().zip(&aurocs).filter_map(|(one, other)| Some((*one)? - (*other)?)).collect();
+                let mut gaps: Vec<f64> = of_reference
+                    .iter()
+                    .zip(&aurocs)
+                    .filter_map(|(one, other)| Some((*one)? - (*other)?))
+                    .collect();
                 let p_value = two_sided(&gaps);
                 let gap = Gap {
                     difference: Estimate {

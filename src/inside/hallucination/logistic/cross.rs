@@ -57,7 +57,9 @@ impl CrossValidation {
 
     /// The best C among those with at most so many positive units, for a set that is to be intervened on (spec 2.11 b); of these the largest C.
     pub fn largest_within(&self, positive: f64) -> Option<&AtC> {
-        self.path.iter().rfind(|at| at.positive <= positive && at.positive > 0.0)
+        self.path
+            .iter()
+            .rfind(|at| at.positive <= positive && at.positive > 0.0)
     }
 }
 
@@ -84,14 +86,20 @@ pub fn cross_validate<T: Value>(
     for fold in 0..rows.folds.count() {
         let out: Vec<usize> = rows.folds.held_out(fold).collect();
         let labels = rows.labels.without(out.iter().copied());
-        let scored: Vec<usize> = out.into_iter().filter(|row| rows.scored.binary_search(row).is_ok()).collect();
+        let scored: Vec<usize> = out
+            .into_iter()
+            .filter(|row| rows.scored.binary_search(row).is_ok())
+            .collect();
         let fits = match (penalty, gram) {
             (Penalty::L2, Some(gram)) => path_of_gram(x, gram, &labels, cs, settings)?,
             _ => super::path(x, &labels, cs, penalty, settings)?,
         };
         held.push(fits.iter().map(|fit| judge(fit, x, rows.classes, &scored)).collect());
     }
-    let path = cs.iter().enumerate().map(|(nth, &c)| summarise(c, held.iter().map(|fold| &fold[nth])));
+    let path = cs
+        .iter()
+        .enumerate()
+        .map(|(nth, &c)| summarise(c, held.iter().map(|fold| &fold[nth])));
     Ok(CrossValidation { path: path.collect() })
 }
 
@@ -99,7 +107,10 @@ fn judge<T: Value>(fit: &Fit, x: &Columns<T>, classes: &[Class], scored: &[usize
     let decisions = fit.decisions(x);
     let scores: Vec<f64> = scored.iter().map(|&row| decisions[row]).collect();
     let own: Vec<Class> = scored.iter().map(|&row| classes[row]).collect();
-    let right = scores.iter().zip(&own).filter(|&(&score, &class)| (score > 0.0) == (class == Class::Positive));
+    let right = scores
+        .iter()
+        .zip(&own)
+        .filter(|&(&score, &class)| (score > 0.0) == (class == Class::Positive));
     Held {
         // Held-out answers of one class alone say nothing.
         auroc: auroc(&scores, &own).unwrap_or(0.5),
@@ -116,7 +127,9 @@ fn summarise<'a>(c: f64, folds: impl Iterator<Item = &'a Held> + Clone) -> AtC {
     let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / n;
     let auroc = mean(&mut folds.clone().map(|fold| fold.auroc));
     let variance = folds.clone().map(|fold| (fold.auroc - auroc).powi(2)).sum::<f64>() / (n - 1.0);
-    let (right, of) = folds.clone().fold((0, 0), |(right, of), fold| (right + fold.right, of + fold.of));
+    let (right, of) = folds
+        .clone()
+        .fold((0, 0), |(right, of), fold| (right + fold.right, of + fold.of));
     let sets: Vec<&[usize]> = folds.clone().map(|fold| fold.positive.as_slice()).collect();
     AtC {
         c,
@@ -132,7 +145,10 @@ fn summarise<'a>(c: f64, folds: impl Iterator<Item = &'a Held> + Clone) -> AtC {
 
 /// The mean Jaccard index over pairs of ascending sets of which at least one is not empty; `None` without such a pair.
 pub(in crate::inside::hallucination) fn mean_jaccard(sets: &[&[usize]]) -> Option<f64> {
-    let pairs = sets.iter().enumerate().flat_map(|(nth, one)| sets[nth + 1..].iter().map(move |other| (*one, *other)));
+    let pairs = sets
+        .iter()
+        .enumerate()
+        .flat_map(|(nth, one)| sets[nth + 1..].iter().map(move |other| (*one, *other)));
     let indices: Vec<f64> = pairs
         .filter(|(one, other)| !(one.is_empty() && other.is_empty()))
         .map(|(one, other)| {

@@ -26,14 +26,20 @@ impl Folds {
         for class in [Class::Positive, Class::Negative] {
             let mut own: Vec<usize> = (0..groups_count).filter(|&group| kinds[group] == Some(class)).collect();
             if count < 2 || own.len() < count {
-                return Err(FitError::Folds { folds: count, groups: own.len() });
+                return Err(FitError::Folds {
+                    folds: count,
+                    groups: own.len(),
+                });
             }
             own.shuffle(&mut rng);
             for (nth, group) in own.into_iter().enumerate() {
                 fold_of[group] = nth % count;
             }
         }
-        Ok(Self { of_row: groups.iter().map(|&group| fold_of[group]).collect(), count })
+        Ok(Self {
+            of_row: groups.iter().map(|&group| fold_of[group]).collect(),
+            count,
+        })
     }
 
     /// How many.
@@ -43,6 +49,10 @@ impl Folds {
 
     /// The rows that a fold holds out.
     pub fn held_out(&self, fold: usize) -> impl Iterator<Item = usize> + '_ {
-        self.of_row.iter().enumerate().filter(move |&(_, &of)| of == fold).map(|(row, _)| row)
+        self.of_row
+            .iter()
+            .enumerate()
+            .filter(move |&(_, &of)| of == fold)
+            .map(|(row, _)| row)
     }
 }

@@ -40,13 +40,7 @@ impl Gram {
     }
 
     /// Fits an L2 problem over the rows of `x`, which must be the matrix that this was computed of.
-    pub fn fit<T: Value>(
-        &self,
-        x: &Columns<T>,
-        labels: &Labels,
-        c: f64,
-        settings: &Settings,
-    ) -> Result<Fit, FitError> {
+    pub fn fit<T: Value>(&self, x: &Columns<T>, labels: &Labels, c: f64, settings: &Settings) -> Result<Fit, FitError> {
         let mut fits = path_of_gram(x, self, labels, &[c], settings)?;
         fits.pop().ok_or(FitError::C(c))
     }

@@ -41,7 +41,10 @@ pub(super) struct Outcome {
 
 impl State {
     pub(super) fn zero(columns: usize, rows: usize) -> Self {
-        Self { weights: vec![0.0; columns], linear: vec![0.0; rows] }
+        Self {
+            weights: vec![0.0; columns],
+            linear: vec![0.0; rows],
+        }
     }
 }
 
@@ -62,7 +65,11 @@ pub(super) fn solve<T: Value>(problem: &Problem<'_, T>, state: &mut State, setti
                 objective: norm + problem.loss.value(&state.linear),
                 violation,
                 rounds: round,
-                stopped: if violation <= settings.tolerance { Stopped::Converged } else { Stopped::Short },
+                stopped: if violation <= settings.tolerance {
+                    Stopped::Converged
+                } else {
+                    Stopped::Short
+                },
             };
         }
         let set = working_set(&gradient, state, problem.constant());
@@ -107,12 +114,7 @@ fn working_set(gradient: &[f64], state: &State, constant: Option<usize>) -> Vec<
 }
 
 /// Solves the problem over some columns, until none of them violates its condition by more than `tolerance`.
-fn over_working_set<T: Value>(
-    problem: &Problem<'_, T>,
-    set: &[usize],
-    state: &mut State,
-    tolerance: f64,
-) {
+fn over_working_set<T: Value>(problem: &Problem<'_, T>, set: &[usize], state: &mut State, tolerance: f64) {
     let columns: Vec<&[T]> = set.iter().map(|&column| problem.column(column)).collect();
     let mut weights: Vec<f64> = set.iter().map(|&column| state.weights[column]).collect();
     let rows = state.linear.len();
@@ -126,7 +128,9 @@ fn over_working_set<T: Value>(
             break;
         }
         // Where coordinate descent creeps along a valley of correlated columns, the whole step at once does not.
-        let direct = (step % 2 == 1).then(|| newton_step(&columns, &gradient, &second, &weights)).flatten();
+        let direct = (step % 2 == 1)
+            .then(|| newton_step(&columns, &gradient, &second, &weights))
+            .flatten();
         let target = direct.unwrap_or_else(|| quadratic(&columns, &gradient, &second, &weights, 0.1 * worst));
         let change: Vec<f64> = target.iter().zip(&weights).map(|(to, from)| to - from).collect();
         let slope = dot(&gradient, &change) + norm(&target) - norm(&weights);
@@ -163,7 +167,10 @@ fn quadratic<T: Value>(
     weights: &[f64],
     tolerance: f64,
 ) -> Vec<f64> {
-    let curvature: Vec<f64> = columns.iter().map(|column| dot_squares(column, second) + FLOOR).collect();
+    let curvature: Vec<f64> = columns
+        .iter()
+        .map(|column| dot_squares(column, second) + FLOOR)
+        .collect();
     let mut target = weights.to_vec();
     // H X d, the change of the first derivatives, `[rows]`.
     let mut pushed = vec![0.0; second.len()];
@@ -225,11 +232,21 @@ impl<'a> Moved<'a> {
                 add_scaled(&mut change, column, scale);
             }
         }
-        Self { loss, linear: &state.linear, change, weights, weight_change }
+        Self {
+            loss,
+            linear: &state.linear,
+            change,
+            weights,
+            weight_change,
+        }
     }
 
     fn at(&self, share: f64) -> Vec<f64> {
-        self.linear.iter().zip(&self.change).map(|(from, change)| from + share * change).collect()
+        self.linear
+            .iter()
+            .zip(&self.change)
+            .map(|(from, change)| from + share * change)
+            .collect()
     }
 
     /// The first of 1, ½, ¼ … at which the objective falls enough, and the objective there. `None` where it does not fall by more than rounding.
@@ -240,8 +257,12 @@ impl<'a> Moved<'a> {
         let rounding = 1e-14 * objective.abs();
         let mut share = 1.0;
         for _ in 0..HALVINGS {
-            let penalty: f64 =
-                self.weights.iter().zip(self.weight_change).map(|(from, change)| (from + share * change).abs()).sum();
+            let penalty: f64 = self
+                .weights
+                .iter()
+                .zip(self.weight_change)
+                .map(|(from, change)| (from + share * change).abs())
+                .sum();
             let reached = self.loss.value(&self.at(share)) + penalty;
             if reached - objective <= 0.01 * share * slope + rounding {
                 return Some((share, reached));

@@ -29,7 +29,11 @@ impl OverRows {
     /// The weights of the columns.
     pub(super) fn fit<T: Value>(&self, problem: &Problem<'_, T>, columns: usize, c: f64) -> Fit {
         let mut weights = problem.products(&self.alpha);
-        let bias = if problem.constant().is_some() { weights.pop().unwrap_or(0.0) } else { 0.0 };
+        let bias = if problem.constant().is_some() {
+            weights.pop().unwrap_or(0.0)
+        } else {
+            0.0
+        };
         debug_assert_eq!(weights.len(), columns);
         Fit {
             penalty: Penalty::L2,
@@ -64,7 +68,10 @@ pub(super) fn over_rows(
     };
     let kernel = Mat::from_fn(n, n, |i, j| gram.at(active[i], active[j]) + one);
     let pick = |values: &[f64]| active.iter().map(|&row| values[row]).collect::<Vec<f64>>();
-    let own = Labels { signs: pick(&labels.signs), importance: pick(&labels.importance) };
+    let own = Labels {
+        signs: pick(&labels.signs),
+        importance: pick(&labels.importance),
+    };
     let loss = Loss { labels: &own, c };
 
     let mut alpha = start.map_or_else(|| vec![0.0; n], |start| pick(start));
@@ -104,9 +111,22 @@ pub(super) fn over_rows(
         all[row] = *alpha;
     }
     let linear = (0..gram.rows())
-        .map(|row| active.iter().zip(&alpha).map(|(&other, alpha)| alpha * (gram.at(row, other) + one)).sum())
+        .map(|row| {
+            active
+                .iter()
+                .zip(&alpha)
+                .map(|(&other, alpha)| alpha * (gram.at(row, other) + one))
+                .sum()
+        })
         .collect();
-    Ok(OverRows { alpha: all, linear, objective, violation, rounds, stopped })
+    Ok(OverRows {
+        alpha: all,
+        linear,
+        objective,
+        violation,
+        rounds,
+        stopped,
+    })
 }
 
 /// The α that minimises the quadratic model: `b − √W B⁻¹ √W K b` with `b = W f − first` and `B = 1 + √W K √W`, which is well conditioned.
@@ -116,7 +136,9 @@ fn newton_over_rows(kernel: &Mat<f64>, linear: &[f64], first: &[f64], second: &[
     let b: Vec<f64> = (0..n).map(|row| second[row] * linear[row] - first[row]).collect();
     let pushed = times(kernel, &b);
     let right = Mat::from_fn(n, 1, |row, _| roots[row] * pushed[row]);
-    let inner = Mat::from_fn(n, n, |i, j| f64::from(u8::from(i == j)) + roots[i] * kernel[(i, j)] * roots[j]);
+    let inner = Mat::from_fn(n, n, |i, j| {
+        f64::from(u8::from(i == j)) + roots[i] * kernel[(i, j)] * roots[j]
+    });
     let solved = inner.llt(Side::Lower).map_err(|_| FitError::Singular)?.solve(right);
     Ok((0..n).map(|row| b[row] - roots[row] * solved[(row, 0)]).collect())
 }
@@ -144,8 +166,9 @@ pub(super) fn over_columns<T: Value>(
     while rounds < settings.rounds {
         rounds += 1;
         problem.loss.derivatives(&linear, &mut first, &mut second);
-        let gradient: Vec<f64> =
-            (0..columns).map(|column| dot(problem.column(column), &first) + weights[column]).collect();
+        let gradient: Vec<f64> = (0..columns)
+            .map(|column| dot(problem.column(column), &first) + weights[column])
+            .collect();
         violation = gradient.iter().map(|g| g.abs()).max_by(f64::total_cmp).unwrap_or(0.0);
         if violation <= settings.tolerance {
             stopped = Stopped::Converged;
@@ -167,7 +190,10 @@ pub(super) fn over_columns<T: Value>(
         let moved = descend(objective, |share| {
             let weights = along(weights, &change, share);
             let linear = along(&linear, &change_linear, share);
-            (0.5 * dot(&weights, &weights) + problem.loss.value(&linear), (weights, linear))
+            (
+                0.5 * dot(&weights, &weights) + problem.loss.value(&linear),
+                (weights, linear),
+            )
         });
         let Some((reached, (new_weights, new_linear))) = moved else {
             break;
@@ -175,9 +201,22 @@ pub(super) fn over_columns<T: Value>(
         (objective, *weights, linear) = (reached, new_weights, new_linear);
     }
     let mut own = weights.clone();
-    let bias = if problem.constant().is_some() { own.pop().unwrap_or(0.0) } else { 0.0 };
+    let bias = if problem.constant().is_some() {
+        own.pop().unwrap_or(0.0)
+    } else {
+        0.0
+    };
     let c = problem.loss.c;
-    Ok(Fit { penalty: Penalty::L2, c, weights: own, bias, objective, violation, rounds, stopped })
+    Ok(Fit {
+        penalty: Penalty::L2,
+        c,
+        weights: own,
+        bias,
+        objective,
+        violation,
+        rounds,
+        stopped,
+    })
 }
 
 fn times(kernel: &Mat<f64>, v: &[f64]) -> Vec<f64> {
@@ -191,7 +230,10 @@ fn times(kernel: &Mat<f64>, v: &[f64]) -> Vec<f64> {
 }
 
 fn along(from: &[f64], change: &[f64], share: f64) -> Vec<f64> {
-    from.iter().zip(change).map(|(from, change)| from + share * change).collect()
+    from.iter()
+        .zip(change)
+        .map(|(from, change)| from + share * change)
+        .collect()
 }
 
 /// The first of 1, ½, ¼ … that does not raise a convex objective, where it led, and the objective there.

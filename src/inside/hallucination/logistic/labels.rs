@@ -44,7 +44,10 @@ pub struct Labels {
 impl Labels {
     /// All rows count 1: what the released code does.
     pub fn equal(classes: &[Class]) -> Self {
-        Self { signs: classes.iter().map(|class| class.sign()).collect(), importance: vec![1.0; classes.len()] }
+        Self {
+            signs: classes.iter().map(|class| class.sign()).collect(),
+            importance: vec![1.0; classes.len()],
+        }
     }
 
     /// Rows count N / (2 N of their class), so that both classes weigh the same (scikit-learn's `class_weight="balanced"`).
@@ -56,7 +59,10 @@ impl Labels {
             Class::Negative => n / (2.0 * negative),
             Class::Positive => n / (2.0 * positive),
         });
-        Self { importance: importance.collect(), ..Self::equal(classes) }
+        Self {
+            importance: importance.collect(),
+            ..Self::equal(classes)
+        }
     }
 
     /// The same without some rows: they keep their places and lose their importance.
@@ -82,13 +88,21 @@ impl Labels {
     /// Both classes need rows that count.
     pub(super) fn check(&self, rows: usize) -> Result<(), FitError> {
         if self.len() != rows {
-            return Err(FitError::Lengths { rows, labels: self.len() });
+            return Err(FitError::Lengths {
+                rows,
+                labels: self.len(),
+            });
         }
         let counting = |sign: f64| {
             let rows = self.signs.iter().zip(&self.importance);
-            rows.filter(|&(&of, &importance)| of * sign > 0.0 && importance > 0.0).count()
+            rows.filter(|&(&of, &importance)| of * sign > 0.0 && importance > 0.0)
+                .count()
         };
         let (positive, negative) = (counting(1.0), counting(-1.0));
-        if positive == 0 || negative == 0 { Err(FitError::OneClass { positive, negative }) } else { Ok(()) }
+        if positive == 0 || negative == 0 {
+            Err(FitError::OneClass { positive, negative })
+        } else {
+            Ok(())
+        }
     }
 }

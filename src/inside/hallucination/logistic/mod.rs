@@ -80,7 +80,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { intercept: Intercept::Penalised, tolerance: 1e-5, rounds: 500 }
+        Self {
+            intercept: Intercept::Penalised,
+            tolerance: 1e-5,
+            rounds: 500,
+        }
     }
 }
 
@@ -118,12 +122,19 @@ pub struct Fit {
 impl Fit {
     /// The columns with a weight and their weights.
     pub fn nonzero(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.weights.iter().copied().enumerate().filter(|&(_, weight)| weight != 0.0)
+        self.weights
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|&(_, weight)| weight != 0.0)
     }
 
     /// The columns with a positive weight: H-units.
     pub fn positive(&self) -> Vec<usize> {
-        self.nonzero().filter(|&(_, weight)| weight > 0.0).map(|(column, _)| column).collect()
+        self.nonzero()
+            .filter(|&(_, weight)| weight > 0.0)
+            .map(|(column, _)| column)
+            .collect()
     }
 
     /// `w · x + b` of every row.
@@ -144,7 +155,9 @@ pub enum FitError {
         labels: usize,
     },
     /// Only one class has rows.
-    #[error("there are {positive} positive and {negative} negative rows: both classes need some; collect more questions")]
+    #[error(
+        "there are {positive} positive and {negative} negative rows: both classes need some; collect more questions"
+    )]
     OneClass {
         /// Rows of hallucinated answers.
         positive: usize,
@@ -161,7 +174,9 @@ pub enum FitError {
     #[error("all features are zero or balance out exactly: there is nothing to fit")]
     Nothing,
     /// More folds than groups of a class.
-    #[error("{folds} folds need as many questions of each class, and there are {groups}: collect more, or use fewer folds")]
+    #[error(
+        "{folds} folds need as many questions of each class, and there are {groups}: collect more, or use fewer folds"
+    )]
     Folds {
         /// Folds.
         folds: usize,

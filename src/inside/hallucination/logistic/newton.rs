@@ -35,7 +35,9 @@ pub(super) fn newton_step<T: Value>(
     for nth in 0..free.len() {
         hessian[(nth, nth)] += ridge;
     }
-    let right = Mat::from_fn(free.len(), 1, |nth, _| -(gradient[free[nth]] + weights[free[nth]].signum()));
+    let right = Mat::from_fn(free.len(), 1, |nth, _| {
+        -(gradient[free[nth]] + weights[free[nth]].signum())
+    });
     let step = hessian.llt(Side::Lower).ok()?.solve(right);
     let mut share = 1.0;
     let mut blocking = None;

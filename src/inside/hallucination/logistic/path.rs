@@ -19,7 +19,11 @@ pub struct Grid {
 
 impl Default for Grid {
     fn default() -> Self {
-        Self { points: 12, from: 1.2, to: 300.0 }
+        Self {
+            points: 12,
+            from: 1.2,
+            to: 300.0,
+        }
     }
 }
 
@@ -40,13 +44,26 @@ pub fn largest_c_without_weights<T: Value>(
     intercept: Intercept,
 ) -> Result<f64, FitError> {
     let problem = Problem::new(x, labels, 1.0, intercept)?;
-    let signs: Vec<f64> = labels.signs.iter().zip(&labels.importance).map(|(sign, c)| sign * c).collect();
+    let signs: Vec<f64> = labels
+        .signs
+        .iter()
+        .zip(&labels.importance)
+        .map(|(sign, c)| sign * c)
+        .collect();
     let products = problem.products(&signs);
     if let Some(column) = products.iter().position(|product| !product.is_finite()) {
         return Err(FitError::NotFinite(column));
     }
-    let largest = products.iter().map(|product| product.abs()).max_by(f64::total_cmp).unwrap_or(0.0);
-    if largest > 0.0 { Ok(2.0 / largest) } else { Err(FitError::Nothing) }
+    let largest = products
+        .iter()
+        .map(|product| product.abs())
+        .max_by(f64::total_cmp)
+        .unwrap_or(0.0);
+    if largest > 0.0 {
+        Ok(2.0 / largest)
+    } else {
+        Err(FitError::Nothing)
+    }
 }
 
 /// The solutions at several values of C, in the order given; ascending is fastest.
@@ -100,7 +117,11 @@ fn path_l1<T: Value>(x: &Columns<T>, labels: &Labels, cs: &[f64], settings: &Set
             let problem = Problem::new(x, labels, c, settings.intercept)?;
             let outcome = l1::solve(&problem, &mut state, settings);
             let mut weights = state.weights.clone();
-            let bias = if problem.constant().is_some() { weights.pop().unwrap_or(0.0) } else { 0.0 };
+            let bias = if problem.constant().is_some() {
+                weights.pop().unwrap_or(0.0)
+            } else {
+                0.0
+            };
             finite(Fit {
                 penalty: Penalty::L1,
                 c,
@@ -119,5 +140,9 @@ fn finite(fit: Fit) -> Result<Fit, FitError> {
     if let Some(column) = fit.weights.iter().position(|weight| !weight.is_finite()) {
         return Err(FitError::NotFinite(column));
     }
-    if fit.objective.is_finite() { Ok(fit) } else { Err(FitError::Singular) }
+    if fit.objective.is_finite() {
+        Ok(fit)
+    } else {
+        Err(FitError::Singular)
+    }
 }

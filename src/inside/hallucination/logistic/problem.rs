@@ -27,7 +27,11 @@ impl<'a, T: Value> Problem<'a, T> {
             Intercept::Penalised => vec![T::from(1); x.rows()],
             Intercept::Absent => Vec::new(),
         };
-        Ok(Self { x, ones, loss: Loss { labels, c } })
+        Ok(Self {
+            x,
+            ones,
+            loss: Loss { labels, c },
+        })
     }
 
     /// Columns, that of ones included.
@@ -41,7 +45,11 @@ impl<'a, T: Value> Problem<'a, T> {
     }
 
     pub(super) fn column(&self, column: usize) -> &[T] {
-        if column < self.x.columns() { self.x.column(column) } else { &self.ones }
+        if column < self.x.columns() {
+            self.x.column(column)
+        } else {
+            &self.ones
+        }
     }
 
     /// The products of all columns with `v` `[rows]`.
@@ -78,7 +86,11 @@ impl Loss<'_> {
 
 /// `log(1 + exp(x))` without overflow.
 fn softplus(x: f64) -> f64 {
-    if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }
+    if x > 0.0 {
+        x + (-x).exp().ln_1p()
+    } else {
+        x.exp().ln_1p()
+    }
 }
 
 /// The logistic function.

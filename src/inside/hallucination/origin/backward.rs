@@ -32,22 +32,40 @@ pub fn backward(detector: &Detector, features: &Features, bootstrap: Bootstrap) 
     let made = features.provenance();
     detector.admit_rule(&made.rule)?;
     if made.shape != detector.shape {
-        return Err(StudyError::OtherShape { detector: detector.shape, features: made.shape });
+        return Err(StudyError::OtherShape {
+            detector: detector.shape,
+            features: made.shape,
+        });
     }
     let (questions, _) = questions(features.examples())?;
     let classes: Vec<Class> = questions.iter().map(|question| question.truth.into()).collect();
     let hallucinated = classes.iter().filter(|&&class| class == Class::Positive).count();
     let faithful = classes.len() - hallucinated;
-    let empty = || StudyError::EmptySet { set: made.model.name.clone(), faithful, hallucinated };
+    let empty = || StudyError::EmptySet {
+        set: made.model.name.clone(),
+        faithful,
+        hallucinated,
+    };
     let positions: Vec<usize> = detector.units().map(|unit| detector.shape.position(unit)).collect();
     let rows: Vec<usize> = questions.iter().map(|question| question.answer).collect();
     let x = features.columns_of(&rows, &positions)?;
     let weights = detector.units.iter().map(|unit| unit.weight).enumerate();
     let scores = x.times(weights, detector.bias);
     let every: Vec<usize> = (0..classes.len()).collect();
-    let sample = Sample { classes: &classes, questions: &every };
-    let scorer = Scores { values: &scores, threshold: detector.threshold };
+    let sample = Sample {
+        classes: &classes,
+        questions: &every,
+    };
+    let scorer = Scores {
+        values: &scores,
+        threshold: detector.threshold,
+    };
     let measured = sample.measure(&[scorer], bootstrap).ok_or_else(empty)?;
     let (measures, _) = measured.first().ok_or_else(empty)?;
-    Ok(Backward { model: made.model.name.clone(), faithful, hallucinated, auroc: measures.auroc })
+    Ok(Backward {
+        model: made.model.name.clone(),
+        faithful,
+        hallucinated,
+        auroc: measures.auroc,
+    })
 }

@@ -88,10 +88,18 @@ pub fn movements(base: &Layer<'_>, tuned: &Layer<'_>, units: usize) -> Result<Ve
 
 fn width(tensor: &'static str, base: &[f32], tuned: &[f32], units: usize) -> Result<usize, OriginError> {
     if base.len() != tuned.len() {
-        return Err(OriginError::Sizes { tensor, base: base.len(), tuned: tuned.len() });
+        return Err(OriginError::Sizes {
+            tensor,
+            base: base.len(),
+            tuned: tuned.len(),
+        });
     }
     if units == 0 || base.is_empty() || !base.len().is_multiple_of(units) {
-        return Err(OriginError::Units { tensor, values: base.len(), units });
+        return Err(OriginError::Units {
+            tensor,
+            values: base.len(),
+            units,
+        });
     }
     Ok(base.len() / units)
 }

@@ -83,7 +83,10 @@ pub fn stability(
 ) -> Result<Stability, OriginError> {
     let all = shape.units();
     if movements.len() != all {
-        return Err(OriginError::Count { found: movements.len(), expected: all });
+        return Err(OriginError::Count {
+            found: movements.len(),
+            expected: all,
+        });
     }
     let known = chosen.iter().filter(|unit| shape.has(**unit)).count();
     if known != chosen.len() || chosen.is_empty() || chosen.len() >= all {
@@ -96,11 +99,16 @@ pub fn stability(
     let of = |positions: &[usize]| positions.iter().map(|&position| ranks[position]).collect::<Vec<f64>>();
     let (own_ranks, other_ranks) = (of(&own), of(&others));
     let mean_rank = mean(&own_ranks);
-    let rank_test =
-        MannWhitney::of(&own_ranks, &other_ranks).ok_or(OriginError::Set { chosen: known, all })?;
+    let rank_test = MannWhitney::of(&own_ranks, &other_ranks).ok_or(OriginError::Set { chosen: known, all })?;
     let units = own.iter().map(|&position| {
         let Unit { layer, index } = shape.unit(position);
-        Moved { layer, index, movement: movements[position], change: changes[position], rank: ranks[position] }
+        Moved {
+            layer,
+            index,
+            movement: movements[position],
+            change: changes[position],
+            rank: ranks[position],
+        }
     });
     Ok(Stability {
         modules,
@@ -116,8 +124,10 @@ pub fn stability(
 
 /// The mean of every unit's standardised distances.
 fn changes(movements: &[Movement], shape: Shape, modules: Modules, scaling: Scaling) -> Vec<f64> {
-    let mut columns: Vec<Vec<f64>> =
-        vec![movements.iter().map(|m| m.up).collect(), movements.iter().map(|m| m.down).collect()];
+    let mut columns: Vec<Vec<f64>> = vec![
+        movements.iter().map(|m| m.up).collect(),
+        movements.iter().map(|m| m.down).collect(),
+    ];
     if modules == Modules::GateUpDown {
         // A model without gates is ranked by what it has.
         columns.extend(movements.iter().map(|m| m.gate).collect::<Option<Vec<f64>>>());
@@ -139,7 +149,11 @@ fn standardise(values: &mut [f64]) {
     let mean = mean(values);
     let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
     for value in values {
-        *value = if deviation > 0.0 { (*value - mean) / deviation } else { 0.0 };
+        *value = if deviation > 0.0 {
+            (*value - mean) / deviation
+        } else {
+            0.0
+        };
     }
 }
 
@@ -151,7 +165,10 @@ fn ranks(changes: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; changes.len()];
     let mut from = 0;
     while from < order.len() {
-        let run = order[from..].iter().take_while(|&&unit| changes[unit] >= changes[order[from]]).count();
+        let run = order[from..]
+            .iter()
+            .take_while(|&&unit| changes[unit] >= changes[order[from]])
+            .count();
         let middle = from as f64 + (run as f64 - 1.0) / 2.0;
         for &unit in &order[from..from + run] {
             ranks[unit] = middle / last;
@@ -173,7 +190,11 @@ fn welch(first: &[f64], second: &[f64]) -> Option<f64> {
     let moments = |values: &[f64]| {
         let n = values.len() as f64;
         let mean = mean(values);
-        (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0) / n, n)
+        (
+            mean,
+            values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0) / n,
+            n,
+        )
     };
     let ((m1, v1, n1), (m2, v2, n2)) = (moments(first), moments(second));
     let variance = v1 + v2;

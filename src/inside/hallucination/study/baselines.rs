@@ -36,13 +36,21 @@ impl Material<'_> {
         let x = self.x.select(positions);
         let linear = self.with_l2(&x)?;
         Ok(Linear {
-            weights: linear.weights.into_iter().map(|(column, weight)| (positions[column], weight)).collect(),
+            weights: linear
+                .weights
+                .into_iter()
+                .map(|(column, weight)| (positions[column], weight))
+                .collect(),
             bias: linear.bias,
         })
     }
 
     fn with_l2(&self, x: &Columns<f32>) -> Result<Linear, StudyError> {
-        let plan = Plan { penalty: Penalty::L2, choice: Choice::BestAuroc, ..*self.plan };
+        let plan = Plan {
+            penalty: Penalty::L2,
+            choice: Choice::BestAuroc,
+            ..*self.plan
+        };
         let gram = (x.columns() >= x.rows()).then(|| Gram::of(x));
         let labels = Labels::equal(&self.rows.classes);
         let (_, chosen) = choose(x, gram.as_ref(), &self.rows.classes, &labels, self.rows, &plan)?;
@@ -53,7 +61,10 @@ impl Material<'_> {
 
     /// All units, L2.
     pub(super) fn all_units(&self) -> Result<Candidate, StudyError> {
-        Ok(Candidate { scorer: Scorer::AllUnits, model: Model::Units(self.with_l2(self.x)?) })
+        Ok(Candidate {
+            scorer: Scorer::AllUnits,
+            model: Model::Units(self.with_l2(self.x)?),
+        })
     }
 
     /// The H-units fitted anew, and draws of as many random units, uniform and within layers, each with the outcomes of all its draws.
@@ -70,18 +81,29 @@ impl Material<'_> {
         let positions: Vec<usize> = own.iter().map(|&unit| shape.position(unit)).collect();
         let refitted = self.refit(&positions)?;
         let reference = auroc(&refitted.scores(self.test), self.test_classes).unwrap_or(0.5);
-        let mut found = vec![(Candidate { scorer: Scorer::HUnits, model: Model::Units(refitted) }, None)];
+        let mut found = vec![(
+            Candidate {
+                scorer: Scorer::HUnits,
+                model: Model::Units(refitted),
+            },
+            None,
+        )];
 
         let spared: BTreeSet<Unit> = detector.units().collect();
-        let free: Vec<usize> =
-            (0..shape.units()).filter(|&position| !spared.contains(&shape.unit(position))).collect();
+        let free: Vec<usize> = (0..shape.units())
+            .filter(|&position| !spared.contains(&shape.unit(position)))
+            .collect();
         let draws = self.plan.random_draws;
         let seed = self.plan.split.seed;
         let uniform = |nth: usize| -> Option<Vec<usize>> {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(nth as u64);
-            (free.len() >= own.len())
-                .then(|| sample(&mut rng, free.len(), own.len()).iter().map(|at| free[at]).collect())
+            (free.len() >= own.len()).then(|| {
+                sample(&mut rng, free.len(), own.len())
+                    .iter()
+                    .map(|at| free[at])
+                    .collect()
+            })
         };
         let in_layers = |nth: usize| -> Option<Vec<usize>> {
             // A layer may have too few units without a weight; then there is no such baseline.
@@ -93,10 +115,17 @@ impl Material<'_> {
         for (kind, (scorer, draw)) in kinds.into_iter().enumerate() {
             let mut fitted: Vec<(f64, Linear)> = Vec::new();
             for nth in 0..draws {
-                listen(Event { stage: Stage::RandomUnits, done: kind * draws + nth, of: 2 * draws });
+                listen(Event {
+                    stage: Stage::RandomUnits,
+                    done: kind * draws + nth,
+                    of: 2 * draws,
+                });
                 let Some(positions) = draw(nth) else { break };
                 let linear = self.refit(&positions)?;
-                fitted.push((auroc(&linear.scores(self.test), self.test_classes).unwrap_or(0.5), linear));
+                fitted.push((
+                    auroc(&linear.scores(self.test), self.test_classes).unwrap_or(0.5),
+                    linear,
+                ));
             }
             found.extend(median(scorer, fitted, reference));
         }
@@ -112,10 +141,22 @@ fn median(scorer: Scorer, mut fitted: Vec<(f64, Linear)>, reference: f64) -> Opt
     }
     let aurocs: Vec<f64> = fitted.iter().map(|(auroc, _)| *auroc).collect();
     let mean = aurocs.iter().sum::<f64>() / n as f64;
-    let sd = (aurocs.iter().map(|auroc| (auroc - mean).powi(2)).sum::<f64>() / n.saturating_sub(1).max(1) as f64).sqrt();
+    let sd =
+        (aurocs.iter().map(|auroc| (auroc - mean).powi(2)).sum::<f64>() / n.saturating_sub(1).max(1) as f64).sqrt();
     let reached = aurocs.iter().filter(|&&auroc| auroc >= reference).count();
     fitted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (_, linear) = fitted.swap_remove(n / 2);
-    let draws = Draws { aurocs, mean, sd, p_value: (1 + reached) as f64 / (1 + n) as f64 };
-    Some((Candidate { scorer, model: Model::Units(linear) }, Some(draws)))
+    let draws = Draws {
+        aurocs,
+        mean,
+        sd,
+        p_value: (1 + reached) as f64 / (1 + n) as f64,
+    };
+    Some((
+        Candidate {
+            scorer,
+            model: Model::Units(linear),
+        },
+        Some(draws),
+    ))
 }

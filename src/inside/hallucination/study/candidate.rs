@@ -67,9 +67,9 @@ impl Model {
     pub(super) fn scores(&self, seen: Seen<'_>) -> Option<Vec<f64>> {
         match self {
             Self::Units(linear) => Some(linear.scores(seen.x)),
-            Self::Known(known, sign) => {
-                known.values(seen.examples).map(|values| values.into_iter().map(|value| sign * value).collect())
-            }
+            Self::Known(known, sign) => known
+                .values(seen.examples)
+                .map(|values| values.into_iter().map(|value| sign * value).collect()),
             Self::Joint(joint) => joint.scores(seen),
         }
     }
@@ -92,7 +92,13 @@ impl Model {
 impl Linear {
     /// From a fit over some columns, which stand for these positions.
     pub(super) fn of(fit: &Fit, positions: &[usize]) -> Self {
-        Self { weights: fit.nonzero().map(|(column, weight)| (positions[column], weight)).collect(), bias: fit.bias }
+        Self {
+            weights: fit
+                .nonzero()
+                .map(|(column, weight)| (positions[column], weight))
+                .collect(),
+            bias: fit.bias,
+        }
     }
 
     pub(super) fn scores(&self, x: &Columns<f32>) -> Vec<f64> {
@@ -145,8 +151,13 @@ impl Joint {
         if inputs == [Known::Length] {
             return Ok(None);
         }
-        let mut joint =
-            Self { inputs, detector: detector.cloned(), scales: Vec::new(), weights: Vec::new(), bias: 0.0 };
+        let mut joint = Self {
+            inputs,
+            detector: detector.cloned(),
+            scales: Vec::new(),
+            weights: Vec::new(),
+            bias: 0.0,
+        };
         let Some(columns) = joint.columns(seen) else {
             return Ok(None);
         };
@@ -158,8 +169,11 @@ impl Joint {
     }
 
     fn columns(&self, seen: Seen<'_>) -> Option<Vec<Vec<f64>>> {
-        let mut columns: Vec<Vec<f64>> =
-            self.inputs.iter().map(|known| known.values(seen.examples)).collect::<Option<_>>()?;
+        let mut columns: Vec<Vec<f64>> = self
+            .inputs
+            .iter()
+            .map(|known| known.values(seen.examples))
+            .collect::<Option<_>>()?;
         columns.extend(self.detector.as_ref().map(|linear| linear.scores(seen.x)));
         Some(columns)
     }

@@ -27,20 +27,35 @@ pub fn fit(features: &Features, plan: &Plan, listen: Listener<'_>) -> Result<(De
     let validation = split.of(&questions, Role::Validation)?;
     let test = split.of(&questions, Role::Test)?;
 
-    listen(Event { stage: Stage::Reading, done: 0, of: 1 });
+    listen(Event {
+        stage: Stage::Reading,
+        done: 0,
+        of: 1,
+    });
     let rows = training_rows(features.examples(), &questions, &train, plan.mode);
     let x = features.columns(&rows.rows)?;
     let gram = (plan.penalty == Penalty::L2).then(|| Gram::of(&x));
     let labels = Labels::equal(&rows.classes);
 
-    listen(Event { stage: Stage::Choosing, done: 0, of: 1 });
+    listen(Event {
+        stage: Stage::Choosing,
+        done: 0,
+        of: 1,
+    });
     let (cross_validation, chosen) = choose(&x, gram.as_ref(), &rows.classes, &labels, &rows, plan)?;
-    listen(Event { stage: Stage::Fitting, done: 0, of: 1 });
+    listen(Event {
+        stage: Stage::Fitting,
+        done: 0,
+        of: 1,
+    });
     let found = final_fit(&x, gram.as_ref(), &labels, chosen.c, plan.penalty, &plan.settings)?;
     if found.nonzero().next().is_none() {
         return Err(StudyError::NoUnits);
     }
-    let loose_settings = Settings { tolerance: LOOSER * plan.settings.tolerance, ..plan.settings };
+    let loose_settings = Settings {
+        tolerance: LOOSER * plan.settings.tolerance,
+        ..plan.settings
+    };
     let loose = final_fit(&x, gram.as_ref(), &labels, chosen.c, plan.penalty, &loose_settings)?;
 
     // Threshold and calibration, on questions that the weights have not seen.
@@ -49,7 +64,11 @@ pub fn fit(features: &Features, plan: &Plan, listen: Listener<'_>) -> Result<(De
     let (threshold, calibration) = youden(&scores, &held_out.classes)
         .zip(Platt::fit(&scores, &held_out.classes))
         .ok_or(StudyError::NoUnits)?;
-    let positives = held_out.classes.iter().filter(|&&class| class == Class::Positive).count();
+    let positives = held_out
+        .classes
+        .iter()
+        .filter(|&&class| class == Class::Positive)
+        .count();
 
     let detector = Detector {
         model: features.provenance().model.clone(),
@@ -118,7 +137,12 @@ pub(super) fn choose(
         Choice::BestAuroc | Choice::Sparse { .. } => plan.grid.values(x, labels)?,
     };
     let folds = Folds::by_group(&rows.groups, classes, plan.folds, plan.split.seed)?;
-    let own = Rows { classes, labels, scored: &rows.answers, folds: &folds };
+    let own = Rows {
+        classes,
+        labels,
+        scored: &rows.answers,
+        folds: &folds,
+    };
     let found = cross_validate(x, gram, own, &cs, plan.penalty, &plan.settings)?;
     let chosen = match plan.choice {
         Choice::BestAuroc | Choice::Fixed(_) => found.best(),
@@ -146,13 +170,20 @@ fn weighted(fit: &Fit, features: &Features) -> Vec<Weighted> {
     fit.nonzero()
         .map(|(position, weight)| {
             let unit = features.shape().unit(position);
-            Weighted { layer: unit.layer, index: unit.index, weight }
+            Weighted {
+                layer: unit.layer,
+                index: unit.index,
+                weight,
+            }
         })
         .collect()
 }
 
 fn count(questions: &[Question], places: &[usize], class: Class) -> usize {
-    places.iter().filter(|&&nth| Class::from(questions[nth].truth) == class).count()
+    places
+        .iter()
+        .filter(|&&nth| Class::from(questions[nth].truth) == class)
+        .count()
 }
 
 fn datasets(questions: &[Question]) -> Vec<String> {

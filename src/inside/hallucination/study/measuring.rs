@@ -6,7 +6,9 @@ use super::{
     super::{
         columns::Columns,
         detector::Detector,
-        evaluate::{Effect, Reliability, Sample, Scores, benjamini_hochberg, length_matched, roc, within_length_auroc, youden},
+        evaluate::{
+            Effect, Reliability, Sample, Scores, benjamini_hochberg, length_matched, roc, within_length_auroc, youden,
+        },
         evaluation::{Draws, Evaluation, FORMAT, Row, Scorer, Set, Share, UnitEffect},
         example::Example,
         features::Features,
@@ -53,7 +55,11 @@ impl<'a> Ground<'a> {
         let hallucinated = own.classes.iter().filter(|&&class| class == Class::Positive).count();
         let faithful = own.classes.len() - hallucinated;
         if faithful == 0 || hallucinated == 0 {
-            return Err(StudyError::EmptySet { set: name, faithful, hallucinated });
+            return Err(StudyError::EmptySet {
+                set: name,
+                faithful,
+                hallucinated,
+            });
         }
         Ok(Self {
             name,
@@ -65,7 +71,10 @@ impl<'a> Ground<'a> {
     }
 
     fn seen(&self) -> Seen<'_> {
-        Seen { x: &self.x, examples: &self.examples }
+        Seen {
+            x: &self.x,
+            examples: &self.examples,
+        }
     }
 }
 
@@ -86,14 +95,23 @@ pub fn evaluate(
     let validation = record.split.of(&all, Role::Validation)?;
     let test = record.split.of(&all, Role::Test)?;
 
-    listen(Event { stage: Stage::Reading, done: 0, of: 1 });
+    listen(Event {
+        stage: Stage::Reading,
+        done: 0,
+        of: 1,
+    });
     let rows = training_rows(features.examples(), &all, &train, plan.mode);
     let x = features.columns(&rows.rows)?;
     let validation = Ground::of("validation".to_owned(), features, &all, &validation, 0)?;
     let test_ground = Ground::of("test".to_owned(), features, &all, &test, 0)?;
 
-    let material =
-        Material { x: &x, rows: &rows, test: &test_ground.x, test_classes: &test_ground.classes, plan };
+    let material = Material {
+        x: &x,
+        rows: &rows,
+        test: &test_ground.x,
+        test_classes: &test_ground.classes,
+        plan,
+    };
     let own = Linear {
         weights: detector
             .units()
@@ -102,9 +120,19 @@ pub fn evaluate(
             .collect(),
         bias: detector.bias,
     };
-    let mut candidates = vec![(Candidate { scorer: Scorer::Detector, model: Model::Units(own.clone()) }, None)];
+    let mut candidates = vec![(
+        Candidate {
+            scorer: Scorer::Detector,
+            model: Model::Units(own.clone()),
+        },
+        None,
+    )];
     candidates.extend(material.random_units(detector, listen)?);
-    listen(Event { stage: Stage::AllUnits, done: 0, of: 1 });
+    listen(Event {
+        stage: Stage::AllUnits,
+        done: 0,
+        of: 1,
+    });
     candidates.push((material.all_units()?, None));
     let train_examples: Vec<&Example> = train.iter().map(|&nth| &features.examples()[all[nth].answer]).collect();
     let train_classes: Vec<Class> = train.iter().map(|&nth| all[nth].truth.into()).collect();
@@ -114,7 +142,15 @@ pub fn evaluate(
     }
     for (scorer, detector) in [(Scorer::Confidence, None), (Scorer::ConfidenceAndDetector, Some(&own))] {
         let joint = Joint::fit(validation.seen(), &validation.classes, detector)?;
-        candidates.extend(joint.map(|joint| (Candidate { scorer, model: Model::Joint(joint) }, None)));
+        candidates.extend(joint.map(|joint| {
+            (
+                Candidate {
+                    scorer,
+                    model: Model::Joint(joint),
+                },
+                None,
+            )
+        }));
     }
     let ready: Vec<Ready> = candidates
         .into_iter()
@@ -124,20 +160,33 @@ pub fn evaluate(
                 Scorer::Detector => detector.threshold,
                 _ => youden(&scores, &validation.classes)?,
             };
-            Some(Ready { candidate, threshold, draws })
+            Some(Ready {
+                candidate,
+                threshold,
+                draws,
+            })
         })
         .collect();
 
-    listen(Event { stage: Stage::Measuring, done: 0, of: 1 + others.len() });
+    listen(Event {
+        stage: Stage::Measuring,
+        done: 0,
+        of: 1 + others.len(),
+    });
     let set = measure(&test_ground, &ready, plan)?;
     let known = seen_before(features, &all, record);
     let mut transfer = Vec::new();
     for (nth, (name, other)) in others.iter().enumerate() {
-        listen(Event { stage: Stage::Measuring, done: 1 + nth, of: 1 + others.len() });
+        listen(Event {
+            stage: Stage::Measuring,
+            done: 1 + nth,
+            of: 1 + others.len(),
+        });
         detector.admit_features(other.provenance())?;
         let (own, _) = questions(other.examples())?;
-        let places: Vec<usize> =
-            (0..own.len()).filter(|&nth| !known.has(&other.examples()[own[nth].answer])).collect();
+        let places: Vec<usize> = (0..own.len())
+            .filter(|&nth| !known.has(&other.examples()[own[nth].answer]))
+            .collect();
         let ground = Ground::of((*name).to_owned(), other, &own, &places, own.len() - places.len())?;
         transfer.push(measure(&ground, &ready, plan)?);
     }
@@ -153,16 +202,25 @@ pub fn evaluate(
         plan,
     };
     let permutation = shuffling.run(observed, listen)?;
-    let probabilities: Vec<f64> =
-        own.scores(&test_ground.x).iter().map(|&score| detector.calibration.probability(score)).collect();
+    let probabilities: Vec<f64> = own
+        .scores(&test_ground.x)
+        .iter()
+        .map(|&score| detector.calibration.probability(score))
+        .collect();
     let units = features.shape().units();
     Ok(Evaluation {
         format: FORMAT,
         model: detector.model.clone(),
         rule: detector.rule.clone(),
         mode: detector.training.mode,
-        h_units: Share { count: detector.h_units().len(), of: units },
-        weighted_units: Share { count: detector.units.len(), of: units },
+        h_units: Share {
+            count: detector.h_units().len(),
+            of: units,
+        },
+        weighted_units: Share {
+            count: detector.units.len(),
+            of: units,
+        },
         reliability: Reliability::of(&probabilities, &test_ground.classes).ok_or(StudyError::NoUnits)?,
         units: unit_effects(detector, &test_ground),
         test: set,
@@ -177,12 +235,22 @@ fn measure(ground: &Ground<'_>, ready: &[Ready], plan: &Plan) -> Result<Set, Stu
     let faithful = ground.classes.len() - hallucinated;
     let lengths: Vec<u32> = ground.examples.iter().map(|example| example.tokens).collect();
     let matched = length_matched(&lengths, &ground.classes, plan.split.seed);
-    let scored: Vec<(&Ready, Vec<f64>)> =
-        ready.iter().filter_map(|ready| Some((ready, ready.candidate.model.scores(ground.seen())?))).collect();
+    let scored: Vec<(&Ready, Vec<f64>)> = ready
+        .iter()
+        .filter_map(|ready| Some((ready, ready.candidate.model.scores(ground.seen())?)))
+        .collect();
     let every: Vec<usize> = (0..ground.classes.len()).collect();
     let over = |rows: &[usize]| measures_over(rows, &scored, &ground.classes, plan.bootstrap());
-    let whole = over(&every).ok_or_else(|| StudyError::EmptySet { set: ground.name.clone(), faithful, hallucinated })?;
-    let part = if matched.len() >= 2 * MATCHED { over(&matched) } else { None };
+    let whole = over(&every).ok_or_else(|| StudyError::EmptySet {
+        set: ground.name.clone(),
+        faithful,
+        hallucinated,
+    })?;
+    let part = if matched.len() >= 2 * MATCHED {
+        over(&matched)
+    } else {
+        None
+    };
     let rows = scored
         .iter()
         .zip(whole)
@@ -191,7 +259,11 @@ fn measure(ground: &Ground<'_>, ready: &[Ready], plan: &Plan) -> Result<Set, Stu
             scorer: ready.candidate.scorer,
             units: ready.candidate.model.units(),
             measures,
-            official_accuracy: ready.candidate.model.is_logit().then(|| official(scores, &ground.classes)),
+            official_accuracy: ready
+                .candidate
+                .model
+                .is_logit()
+                .then(|| official(scores, &ground.classes)),
             gap,
             matched: part.as_ref().map(|part| part[nth].0),
             within_length: within_length_auroc(scores, &lengths, &ground.classes),
@@ -199,7 +271,14 @@ fn measure(ground: &Ground<'_>, ready: &[Ready], plan: &Plan) -> Result<Set, Stu
             roc: roc(scores, &ground.classes).unwrap_or_default(),
         })
         .collect();
-    Ok(Set { name: ground.name.clone(), faithful, hallucinated, matched: matched.len() / 2, seen: ground.seen, rows })
+    Ok(Set {
+        name: ground.name.clone(),
+        faithful,
+        hallucinated,
+        matched: matched.len() / 2,
+        seen: ground.seen,
+        rows,
+    })
 }
 
 /// The measures over some of the rows; each answer is a question of its own.
@@ -211,19 +290,31 @@ fn measures_over(
 ) -> Option<Vec<(super::super::evaluate::Measures, super::super::evaluate::Gap)>> {
     let classes: Vec<Class> = rows.iter().map(|&row| classes[row]).collect();
     let questions: Vec<usize> = (0..rows.len()).collect();
-    let values: Vec<Vec<f64>> =
-        scored.iter().map(|(_, scores)| rows.iter().map(|&row| scores[row]).collect()).collect();
+    let values: Vec<Vec<f64>> = scored
+        .iter()
+        .map(|(_, scores)| rows.iter().map(|&row| scores[row]).collect())
+        .collect();
     let scorers: Vec<Scores<'_>> = scored
         .iter()
         .zip(&values)
-        .map(|((ready, _), values)| Scores { values, threshold: ready.threshold })
+        .map(|((ready, _), values)| Scores {
+            values,
+            threshold: ready.threshold,
+        })
         .collect();
-    Sample { classes: &classes, questions: &questions }.measure(&scorers, bootstrap)
+    Sample {
+        classes: &classes,
+        questions: &questions,
+    }
+    .measure(&scorers, bootstrap)
 }
 
 /// Accuracy where a logit above 0 counts as hallucinated.
 fn official(scores: &[f64], classes: &[Class]) -> f64 {
-    let right = scores.iter().zip(classes).filter(|&(&score, &class)| (score > 0.0) == (class == Class::Positive));
+    let right = scores
+        .iter()
+        .zip(classes)
+        .filter(|&(&score, &class)| (score > 0.0) == (class == Class::Positive));
     right.count() as f64 / classes.len().max(1) as f64
 }
 
@@ -244,7 +335,13 @@ fn unit_effects(detector: &Detector, test: &Ground<'_>) -> Vec<UnitEffect> {
         .zip(adjusted)
         .map(|((nth, effect), adjusted)| {
             let weighted = detector.units[nth];
-            UnitEffect { layer: weighted.layer, index: weighted.index, weight: weighted.weight, effect, adjusted }
+            UnitEffect {
+                layer: weighted.layer,
+                index: weighted.index,
+                weight: weighted.weight,
+                effect,
+                adjusted,
+            }
         })
         .collect()
 }
@@ -268,7 +365,10 @@ fn seen_before(features: &Features, questions: &[Question], record: &Record) -> 
         .iter()
         .filter(|question| roles.contains(&(question.dataset.as_str(), question.id.as_str())))
         .map(|question| &features.examples()[question.answer]);
-    let mut before = Before { texts: HashSet::new(), entities: HashSet::new() };
+    let mut before = Before {
+        texts: HashSet::new(),
+        entities: HashSet::new(),
+    };
     for example in own {
         before.texts.insert(normalised(&example.question));
         before.entities.extend(example.entity.as_deref().map(normalised));

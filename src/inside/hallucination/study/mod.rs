@@ -73,7 +73,11 @@ impl Default for Plan {
 impl Plan {
     /// The bootstrap of the intervals.
     fn bootstrap(&self) -> Bootstrap {
-        Bootstrap { draws: self.resamples, level: Level::P95, seed: self.split.seed }
+        Bootstrap {
+            draws: self.resamples,
+            level: Level::P95,
+            seed: self.split.seed,
+        }
     }
 }
 
@@ -204,7 +208,9 @@ pub enum StudyError {
     )]
     NoUnits,
     /// Features of a model with other layers.
-    #[error("the detector is for a model of {detector}, and these features are of one of {features}: the two models must be of one shape")]
+    #[error(
+        "the detector is for a model of {detector}, and these features are of one of {features}: the two models must be of one shape"
+    )]
     OtherShape {
         /// The detector's model.
         detector: Shape,
@@ -212,7 +218,9 @@ pub enum StudyError {
         features: Shape,
     },
     /// A set has too little in it.
-    #[error("`{set}` has {faithful} faithful and {hallucinated} hallucinated answers that training has not seen, and both are needed")]
+    #[error(
+        "`{set}` has {faithful} faithful and {hallucinated} hallucinated answers that training has not seen, and both are needed"
+    )]
     EmptySet {
         /// The set.
         set: String,

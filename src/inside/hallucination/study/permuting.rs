@@ -40,11 +40,18 @@ impl Shuffling<'_> {
         let truths: Vec<Truth> = places.iter().map(|&nth| self.questions[nth].truth).collect();
         let strata: Vec<usize> = places.iter().map(|&nth| self.questions[nth].stratum).collect();
         let gram = (self.plan.penalty == Penalty::L2).then(|| Gram::of(self.x));
-        let settings = Settings { tolerance: LOOSER * self.plan.settings.tolerance, ..self.plan.settings };
+        let settings = Settings {
+            tolerance: LOOSER * self.plan.settings.tolerance,
+            ..self.plan.settings
+        };
         let plan = Plan { settings, ..*self.plan };
         let mut permuted = Vec::with_capacity(draws);
         for nth in 0..draws {
-            listen(Event { stage: Stage::Permuting, done: nth, of: draws });
+            listen(Event {
+                stage: Stage::Permuting,
+                done: nth,
+                of: draws,
+            });
             let truths = shuffled(&truths, &strata, self.plan.split.seed, nth as u64);
             let (train, test) = truths.split_at(self.train.len());
             let classes = self.rows.classes_with(train);

@@ -39,12 +39,7 @@ pub(super) struct TrainingRows {
 }
 
 /// The rows of the training questions. Those without features of other tokens still give their answer.
-pub(super) fn training_rows(
-    examples: &[Example],
-    questions: &[Question],
-    train: &[usize],
-    mode: Mode,
-) -> TrainingRows {
+pub(super) fn training_rows(examples: &[Example], questions: &[Question], train: &[usize], mode: Mode) -> TrainingRows {
     let mut clusters: Vec<usize> = train.iter().map(|&nth| questions[nth].cluster).collect();
     clusters.sort_unstable();
     clusters.dedup();
@@ -53,7 +48,9 @@ pub(super) fn training_rows(
         if let Some(class) = mode.class(&examples[row]) {
             found.rows.push(row);
             found.classes.push(class);
-            found.groups.push(clusters.partition_point(|&cluster| cluster < questions[train[place]].cluster));
+            found
+                .groups
+                .push(clusters.partition_point(|&cluster| cluster < questions[train[place]].cluster));
             found.questions.push(place);
         }
     };
@@ -74,7 +71,13 @@ impl TrainingRows {
     pub(super) fn classes_with(&self, truths: &[Truth]) -> Vec<Class> {
         let answers = self.answers.len();
         (0..self.rows.len())
-            .map(|row| if row < answers { truths[self.questions[row]].into() } else { Class::Negative })
+            .map(|row| {
+                if row < answers {
+                    truths[self.questions[row]].into()
+                } else {
+                    Class::Negative
+                }
+            })
             .collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Scored responses as one HTML page in which every token is coloured by its score. It needs no other file, and every text in it is escaped.
 
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
 use super::detector::Detector;
@@ -35,7 +35,7 @@ pub fn page(detector: &Detector, regime: Regime, scored: &[Scored]) -> Result<St
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template(TEMPLATE, include_str!("page.html"))?;
-    let rows: Vec<Row<'_>> = scored.iter().map(row).collect();
+    let rows = Value::from_serialize(scored.iter().map(row).collect::<Vec<_>>());
     let units = detector.units.len();
     environment.get_template(TEMPLATE)?.render(context! {
         model => detector.model.name,

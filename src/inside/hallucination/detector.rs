@@ -229,11 +229,18 @@ pub enum Refusal {
 }
 
 /// The file's content.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Stored {
+    #[serde(rename = "format")]
+    _format: u32,
+    detector: Detector,
+}
+
+/// Only this much is read first, so that a newer file is refused by its version and not by a field that this program does not know.
+#[derive(Deserialize)]
+struct Version {
     format: u32,
-    #[serde(flatten)]
-    detector: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Detector {
@@ -248,14 +255,14 @@ impl Detector {
             line: source.line(),
             source,
         };
-        let Stored { format, detector } = serde_json::from_str(&text).map_err(malformed)?;
+        let Version { format } = serde_json::from_str(&text).map_err(malformed)?;
         if format > FORMAT {
             return Err(DetectorError::Newer {
                 path: path.to_owned(),
                 found: format,
             });
         }
-        let detector: Self = serde_json::from_value(detector.into()).map_err(malformed)?;
+        let Stored { detector, .. } = serde_json::from_str(&text).map_err(malformed)?;
         detector.check().map_err(|fault| DetectorError::Invalid {
             path: path.to_owned(),
             fault,
@@ -268,7 +275,6 @@ impl Detector {
         #[derive(Serialize)]
         struct Content<'a> {
             format: u32,
-            #[serde(flatten)]
             detector: &'a Detector,
         }
         files::json(

@@ -79,7 +79,7 @@ pub fn text(evaluation: &Evaluation) -> String {
 /// One line per scorer.
 fn table(set: &Set) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "scores by",
         "units",
@@ -154,7 +154,7 @@ fn signed(estimate: &Estimate) -> String {
 /// The path of the cross-validation as a table, the chosen C marked.
 pub fn path_text(record: &Record) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["C", "AUROC", "± s.e.", "accuracy", "units", "H-units", "stability", ""]);
     for at in &record.cross_validation.path {
         let chosen = (at.c - record.chosen.c).abs() <= f64::EPSILON * at.c;

@@ -109,17 +109,13 @@ impl Writer {
         let rows = self.examples.len();
         let (path, array) = &mut self.array;
         let bytes: Vec<u8> = features.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let write_row = || -> io::Result<()> {
-            array.seek(SeekFrom::Start((HEADER + rows * bytes.len()) as u64))?;
-            array.write_all(&bytes)
-        };
-        {
-            write_row
-        }
-        ().map_err(|source| FeaturesError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        array
+            .seek(SeekFrom::Start((HEADER + rows * bytes.len()) as u64))
+            .and_then(|_| array.write_all(&bytes))
+            .map_err(|source| FeaturesError::Io {
+                path: path.clone(),
+                source,
+            })?;
 
         let (lines_path, lines) = &mut self.lines;
         let mut line = serde_json::to_vec(&example).map_err(|source| FeaturesError::Json {

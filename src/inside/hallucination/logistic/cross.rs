@@ -1,5 +1,6 @@
 //! Choosing C by cross-validation over questions.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Fit, FitError, Folds, Gram, Labels, Penalty, Settings, path::path_of_gram};
@@ -82,20 +83,21 @@ pub fn cross_validate<T: Value>(
     penalty: Penalty,
     settings: &Settings,
 ) -> Result<CrossValidation, FitError> {
-    let mut held: Vec<Vec<Held>> = Vec::new();
-    for fold in 0..rows.folds.count() {
+    let in_fold = |fold: usize| -> Result<Vec<Held>, FitError> {
         let out: Vec<usize> = rows.folds.held_out(fold).collect();
         let labels = rows.labels.without(out.iter().copied());
-        let scored: Vec<usize> = out
-            .into_iter()
-            .filter(|row| rows.scored.binary_search(row).is_ok())
-            .collect();
+        let is_scored = |row: &usize| rows.scored.binary_search(row).is_ok();
+        let scored: Vec<usize> = out.into_iter().filter(is_scored).collect();
         let fits = match (penalty, gram) {
             (Penalty::L2, Some(gram)) => path_of_gram(x, gram, &labels, cs, settings)?,
             _ => super::path(x, &labels, cs, penalty, settings)?,
         };
-        held.push(fits.iter().map(|fit| judge(fit, x, rows.classes, &scored)).collect());
-    }
+        Ok(fits.iter().map(|fit| judge(fit, x, rows.classes, &scored)).collect())
+    };
+    let held: Vec<Vec<Held>> = (0..rows.folds.count())
+        .into_par_iter()
+        .map(in_fold)
+        .collect::<Result<_, _>>()?;
     let path = cs
         .iter()
         .enumerate()

@@ -52,20 +52,21 @@ impl State {
 pub(super) fn solve<T: Value>(problem: &Problem<'_, T>, state: &mut State, settings: &Settings) -> Outcome {
     let rows = state.linear.len();
     let (mut first, mut second) = (vec![0.0; rows], vec![0.0; rows]);
-    let mut best = f64::INFINITY;
-    for round in 1.. {
+    let (mut best, mut round) = (f64::INFINITY, 0);
+    loop {
+        round += 1;
         problem.loss.derivatives(&state.linear, &mut first, &mut second);
         let gradient = problem.products(&first);
-        let violation = largest(gradient.iter().zip(&state.weights).map(|(&g, &w)| violation(g, w)));
-        let stalled = violation >= best && round > 3 && violation < 100.0 * settings.tolerance;
-        best = if violation < best { violation } else { best };
-        if violation <= settings.tolerance || round >= settings.rounds || stalled {
-            let norm: f64 = state.weights.iter().map(|w| w.abs()).sum();
+        let worst = largest(gradient.iter().zip(&state.weights).map(|(&g, &w)| violation(g, w)));
+        // Close to the end, a round that does not help has reached what the arithmetic can tell apart.
+        let stalled = worst >= best && round > 3 && worst < 100.0 * settings.tolerance;
+        best = if worst < best { worst } else { best };
+        if worst <= settings.tolerance || round >= settings.rounds || stalled {
             return Outcome {
-                objective: norm + problem.loss.value(&state.linear),
-                violation,
+                objective: norm(&state.weights) + problem.loss.value(&state.linear),
+                violation: worst,
                 rounds: round,
-                stopped: if violation <= settings.tolerance {
+                stopped: if worst <= settings.tolerance {
                     Stopped::Converged
                 } else {
                     Stopped::Short
@@ -73,11 +74,9 @@ pub(super) fn solve<T: Value>(problem: &Problem<'_, T>, state: &mut State, setti
             };
         }
         let set = working_set(&gradient, state, problem.constant());
-        let tenth = 0.1 * violation;
-        let half = 0.5 * settings.tolerance;
+        let (tenth, half) = (0.1 * worst, 0.5 * settings.tolerance);
         over_working_set(problem, &set, state, if tenth > half { tenth } else { half });
     }
-    unreachable!("the rounds end")
 }
 
 /// How far a weight is from optimal: the distance of 0 from the subdifferential.
@@ -127,23 +126,21 @@ fn over_working_set<T: Value>(problem: &Problem<'_, T>, set: &[usize], state: &m
         if worst <= tolerance {
             break;
         }
+        let go = |target: Vec<f64>| {
+            let line = Line::new(problem.loss, &columns, &state.linear, &weights, target);
+            line.search(objective, dot(&gradient, &line.change))
+        };
         // Where coordinate descent creeps along a valley of correlated columns, the whole step at once does not.
         let direct = (step % 2 == 1)
             .then(|| newton_step(&columns, &gradient, &second, &weights))
             .flatten();
-        let target = direct.unwrap_or_else(|| quadratic(&columns, &gradient, &second, &weights, 0.1 * worst));
-        let change: Vec<f64> = target.iter().zip(&weights).map(|(to, from)| to - from).collect();
-        let slope = dot(&gradient, &change) + norm(&target) - norm(&weights);
-        let moved = Moved::along(problem.loss, &columns, &change, state, &weights);
-        let Some((share, reached)) = moved.search(objective, slope) else {
+        let moved = direct
+            .and_then(go)
+            .or_else(|| go(quadratic(&columns, &gradient, &second, &weights, 0.1 * worst)));
+        let Some(moved) = moved else {
             break;
         };
-        for ((weight, to), change) in weights.iter_mut().zip(&target).zip(&change) {
-            // A whole step lands on exact zeros, which from + (to − from) might miss.
-            *weight = if share == 1.0 { *to } else { *weight + share * change };
-        }
-        state.linear = moved.at(share);
-        objective = reached;
+        (weights, state.linear, objective) = (moved.weights, moved.linear, moved.objective);
     }
     for (&column, weight) in set.iter().zip(weights) {
         state.weights[column] = weight;
@@ -208,64 +205,79 @@ fn shrink(value: f64) -> f64 {
     }
 }
 
-/// A line through the weights.
-struct Moved<'a> {
+/// From the weights to others.
+struct Line<'a> {
     loss: Loss<'a>,
     linear: &'a [f64],
-    /// X d, `[rows]`.
-    change: Vec<f64>,
     weights: &'a [f64],
-    weight_change: &'a [f64],
+    target: Vec<f64>,
+    change: Vec<f64>,
+    /// X d, `[rows]`.
+    linear_change: Vec<f64>,
 }
 
-impl<'a> Moved<'a> {
-    fn along<T: Value>(
+/// Where a line search ended.
+struct Moved {
+    weights: Vec<f64>,
+    linear: Vec<f64>,
+    objective: f64,
+}
+
+impl<'a> Line<'a> {
+    fn new<T: Value>(
         loss: Loss<'a>,
         columns: &[&[T]],
-        weight_change: &'a [f64],
-        state: &'a State,
+        linear: &'a [f64],
         weights: &'a [f64],
+        target: Vec<f64>,
     ) -> Self {
-        let mut change = vec![0.0; state.linear.len()];
-        for (column, &scale) in columns.iter().zip(weight_change) {
+        let change: Vec<f64> = target.iter().zip(weights).map(|(to, from)| to - from).collect();
+        let mut linear_change = vec![0.0; linear.len()];
+        for (column, &scale) in columns.iter().zip(&change) {
             if scale != 0.0 {
-                add_scaled(&mut change, column, scale);
+                add_scaled(&mut linear_change, column, scale);
             }
         }
         Self {
             loss,
-            linear: &state.linear,
-            change,
+            linear,
             weights,
-            weight_change,
+            target,
+            change,
+            linear_change,
         }
     }
 
-    fn at(&self, share: f64) -> Vec<f64> {
-        self.linear
-            .iter()
-            .zip(&self.change)
-            .map(|(from, change)| from + share * change)
-            .collect()
-    }
-
-    /// The first of 1, ½, ¼ … at which the objective falls enough, and the objective there. `None` where it does not fall by more than rounding.
-    fn search(&self, objective: f64, slope: f64) -> Option<(f64, f64)> {
-        if self.weight_change.iter().all(|&change| change == 0.0) {
+    /// The first of 1, ½, ¼ … of the way at which the objective falls enough; `slope` is the loss's along the whole way. `None` where it
+    /// does not fall, as far as the arithmetic can tell.
+    fn search(&self, objective: f64, slope: f64) -> Option<Moved> {
+        if self.change.iter().all(|&change| change == 0.0) {
             return None;
         }
+        let slope = slope + norm(&self.target) - norm(self.weights);
         let rounding = 1e-14 * objective.abs();
         let mut share = 1.0;
         for _ in 0..HALVINGS {
-            let penalty: f64 = self
-                .weights
-                .iter()
-                .zip(self.weight_change)
-                .map(|(from, change)| (from + share * change).abs())
-                .sum();
-            let reached = self.loss.value(&self.at(share)) + penalty;
+            let along = |from: &[f64], change: &[f64]| -> Vec<f64> {
+                from.iter()
+                    .zip(change)
+                    .map(|(from, change)| from + share * change)
+                    .collect()
+            };
+            // The whole way ends on exact zeros, which from + (to − from) might miss.
+            let weights = if share == 1.0 {
+                self.target.clone()
+            } else {
+                along(self.weights, &self.change)
+            };
+            let linear = along(self.linear, &self.linear_change);
+            let reached = self.loss.value(&linear) + norm(&weights);
             if reached - objective <= 0.01 * share * slope + rounding {
-                return Some((share, reached));
+                return Some(Moved {
+                    weights,
+                    linear,
+                    objective: reached,
+                });
             }
             share *= 0.5;
         }

@@ -7,13 +7,14 @@ use super::{
         columns::Columns,
         detector::Detector,
         evaluate::{
-            Effect, Reliability, Sample, Scores, benjamini_hochberg, length_matched, roc, within_length_auroc, youden,
+            Effect, Gap, Measures, Reliability, Sample, Scores, benjamini_hochberg, length_matched, roc,
+            within_length_auroc, youden,
         },
         evaluation::{Draws, Evaluation, FORMAT, Row, Scorer, Set, Share, UnitEffect},
         example::Example,
         features::Features,
         logistic::Class,
-        split::{Question, Role, questions},
+        split::{Question, Role, normalised, questions},
     },
     Event, Listener, Plan, Record, Stage, StudyError,
     baselines::Material,
@@ -287,7 +288,7 @@ fn measures_over(
     scored: &[(&Ready, Vec<f64>)],
     classes: &[Class],
     bootstrap: Bootstrap,
-) -> Option<Vec<(super::super::evaluate::Measures, super::super::evaluate::Gap)>> {
+) -> Option<Vec<(Measures, Gap)>> {
     let classes: Vec<Class> = rows.iter().map(|&row| classes[row]).collect();
     let questions: Vec<usize> = (0..rows.len()).collect();
     let values: Vec<Vec<f64>> = scored
@@ -353,7 +354,6 @@ struct Before {
 }
 
 fn seen_before(features: &Features, questions: &[Question], record: &Record) -> Before {
-    use super::super::split::normalised;
     let roles: HashSet<(&str, &str)> = record
         .split
         .roles
@@ -378,7 +378,6 @@ fn seen_before(features: &Features, questions: &[Question], record: &Record) -> 
 
 impl Before {
     fn has(&self, example: &Example) -> bool {
-        use super::super::split::normalised;
         let entity = example.entity.as_deref().map(normalised);
         self.texts.contains(&normalised(&example.question)) || entity.is_some_and(|own| self.entities.contains(&own))
     }

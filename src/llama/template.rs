@@ -137,9 +137,11 @@ impl ChatTemplate {
             .enumerate()
             .map(|(i, &speaker)| context! { role => role(speaker), content => placeholder(i) })
             .collect();
-        let rendered = self.render_text(&messages, ending).map_err(|error| TemplateError::Render {
-            reason: format!("{error:#}"),
-        })?;
+        let rendered = self
+            .render_text(&messages, ending)
+            .map_err(|error| TemplateError::Render {
+                reason: format!("{error:#}"),
+            })?;
         let mut pieces = Vec::new();
         let mut rest = rendered.as_str();
         for (i, (&speaker, content)) in speakers.iter().zip(contents).enumerate() {

@@ -69,7 +69,11 @@ fn assert_same(folder: &Folder) {
 }
 
 fn items(folder: &Folder) -> Vec<Item> {
-    folder.read("run/items.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    folder
+        .read("run/items.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -88,28 +92,56 @@ fn right_and_wrong_answers_are_kept_in_equal_numbers_with_their_features() {
         }
     }
     let items = items(folder);
-    let chosen = |class| items.iter().filter(|item| item.chosen && item.class == Some(class)).count();
+    let chosen = |class| {
+        items
+            .iter()
+            .filter(|item| item.chosen && item.class == Some(class))
+            .count()
+    };
     let (faithful, hallucinated) = (chosen(Truth::Faithful), chosen(Truth::Hallucinated));
     assert_eq!(faithful, hallucinated, "balanced");
     assert!(faithful >= 2, "the model knows some capitals: {printed}");
-    assert!(printed.contains(&format!("features of {faithful} right and {hallucinated} wrong answers")), "{printed}");
+    assert!(
+        printed.contains(&format!(
+            "features of {faithful} right and {hallucinated} wrong answers"
+        )),
+        "{printed}"
+    );
     // The class is that of the verdicts.
-    let judged: Vec<Value> = folder.read("run/judged.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let judged: Vec<Value> = folder
+        .read("run/judged.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     for (item, judged) in items.iter().zip(&judged) {
         let entry = &judged[&item.id];
-        let right = entry["judges"].as_array().unwrap().iter().filter(|verdict| *verdict == "true").count();
+        let right = entry["judges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|verdict| *verdict == "true")
+            .count();
         if let Some(class) = item.class {
             assert_eq!(right >= 2, class == Truth::Faithful, "{judged}");
         }
         if let Some(response) = &item.response {
-            let times = entry["responses"].as_array().unwrap().iter().filter(|other| *other == response).count();
+            let times = entry["responses"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|other| *other == response)
+                .count();
             assert_eq!(item.count, (times, 3));
         }
     }
 
     let features = Features::open(&folder.path("run/features")).unwrap();
     assert_eq!((features.shape().layers, features.shape().width), (30, 1536));
-    assert_eq!(features.examples().len(), 2 * (faithful + hallucinated), "answer and other tokens of each");
+    assert_eq!(
+        features.examples().len(),
+        2 * (faithful + hallucinated),
+        "answer and other tokens of each"
+    );
     let rows: Vec<usize> = (0..features.examples().len()).collect();
     features
         .each_row(&rows, |row, values| {
@@ -146,7 +178,13 @@ fn an_interrupted_collection_goes_on_to_the_same_end() {
     let mut cut: String = samples.split_inclusive('\n').take(8).collect();
     cut.push_str("{\"id\": \"questions/ki");
     folder.write("run/samples.jsonl", cut);
-    for file in ["judged.jsonl", "items.jsonl", "features.npy", "features.jsonl", "features.json"] {
+    for file in [
+        "judged.jsonl",
+        "items.jsonl",
+        "features.npy",
+        "features.jsonl",
+        "features.json",
+    ] {
         std::fs::remove_file(folder.path("run").join(file)).unwrap();
     }
     folder.done(COMMAND);
@@ -183,14 +221,20 @@ fn answers_that_are_there_are_not_drawn_again() {
 fn a_folder_of_other_settings_is_refused() {
     let folder = copy();
     let error = folder.refused("collect questions.jsonl --k 3 --temperature 0.5 --exceptions 1 --out run");
-    assert!(error.contains("other settings (`draws` was") && error.contains("0.5"), "{error}");
+    assert!(
+        error.contains("other settings (`draws` was") && error.contains("0.5"),
+        "{error}"
+    );
     assert_same(&folder);
 }
 
 #[test]
 fn questions_that_cannot_be_judged_or_found_are_refused() {
     let folder = Folder::new();
-    folder.write("false.csv", "question,answer,label\nWhy do cows lay eggs?,They do not,1\n");
+    folder.write(
+        "false.csv",
+        "question,answer,label\nWhy do cows lay eggs?,They do not,1\n",
+    );
     let error = folder.refused("collect false.csv --out run");
     assert!(error.contains("asks on a false premise"), "{error}");
     folder.write("q.jsonl", QUESTIONS);
@@ -210,7 +254,12 @@ fn answers_of_an_h_neurons_run_are_read_from_its_files() {
              \"responses\": [\"{answer}\", \"{answer}\"], \"judges\": [\"{verdict}\", \"{verdict}\"], \"ground_truth\": [\"x\"]}}}}\n"
         )
     };
-    let text = [line("a", "Rome", "true"), line("b", "Oslo", "false"), line("c", "Bern", "uncertain")].concat();
+    let text = [
+        line("a", "Rome", "true"),
+        line("b", "Oslo", "false"),
+        line("c", "Bern", "uncertain"),
+    ]
+    .concat();
     folder.write("consistency.jsonl", text);
     folder.done("collect consistency.jsonl --prompt chat --out run");
     let features = Features::open(&folder.path("run/features")).unwrap();
@@ -234,6 +283,11 @@ fn answers_of_an_h_neurons_run_are_read_from_its_files() {
     let printed = folder.done("collect tokens.jsonl --ids ids.json --prompt chat --out spans");
     assert!(printed.contains("1 whose answer was not found"), "{printed}");
     let features = Features::open(&folder.path("spans/features")).unwrap();
-    let tokens: Vec<u32> = features.examples().iter().filter(|example| example.part == Part::Answer).map(|example| example.tokens).collect();
+    let tokens: Vec<u32> = features
+        .examples()
+        .iter()
+        .filter(|example| example.part == Part::Answer)
+        .map(|example| example.tokens)
+        .collect();
     assert!(tokens[0] <= 2, "only ` Rome` of the sentence: {tokens:?}");
 }

@@ -13,9 +13,7 @@ use std::process::{Command, Output};
 use widedeep::inside::hallucination::detector::{Training, Weighted};
 use widedeep::inside::hallucination::evaluate::Platt;
 use widedeep::inside::hallucination::logistic::Penalty;
-use widedeep::inside::hallucination::{
-    Aggregation, Detector, Mode, ModelId, OtherScope, Region, RegionRule,
-};
+use widedeep::inside::hallucination::{Aggregation, Detector, Mode, ModelId, OtherScope, Region, RegionRule};
 use widedeep::inside::language::Shape;
 use widedeep::llama::Weights;
 
@@ -66,7 +64,13 @@ impl Folder {
     /// Runs it to a refusal of the input; what it complained of.
     fn refused(&self, arguments: &str) -> String {
         let output = self.detect(arguments);
-        assert_eq!(output.status.code(), Some(2), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         assert_eq!(text(&output.stdout), "");
         text(&output.stderr)
     }

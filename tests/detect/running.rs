@@ -54,7 +54,11 @@ fn a_score_is_the_weighted_cett_over_the_answers_tokens() {
     let first = tokens.len();
     tokens.extend(model.plain(" Paris.\n"));
     let answer = model.plain(" Paris").len();
-    assert_eq!(model.plain(" Paris.").len(), answer + 1, "the full stop is a token of its own");
+    assert_eq!(
+        model.plain(" Paris.").len(),
+        answer + 1,
+        "the full stop is a token of its own"
+    );
 
     let mut tap = Tap::new(&model, &TapConfig::default()).unwrap();
     let mut all = Capture::new(tap.ffn(), Reads::Z);
@@ -73,7 +77,11 @@ fn a_score_is_the_weighted_cett_over_the_answers_tokens() {
     assert!((found - logit).abs() < 1e-3 * logit.abs().max(1.0), "{found} {logit}");
     let probability = 1.0 / (1.0 + (-(2.0 * found + 0.5)).exp());
     assert!((score["probability"].as_f64().unwrap() - probability).abs() < 1e-9);
-    assert_eq!(score["answer"], serde_json::json!([0, 5]), "`Paris` without its full stop");
+    assert_eq!(
+        score["answer"],
+        serde_json::json!([0, 5]),
+        "`Paris` without its full stop"
+    );
     assert_eq!(score["answer_tokens"], answer);
 }
 
@@ -120,7 +128,10 @@ fn what_cannot_be_scored_is_said_and_the_rest_is_scored() {
     assert!(refused("empty").unwrap().contains("no token to score"));
     assert!(refused("long").unwrap().contains("trained on answers of at most 5"));
     assert_eq!(refused("paris"), None);
-    assert!(printed.contains("5 responses:") && printed.contains("2 not scored"), "{printed}");
+    assert!(
+        printed.contains("5 responses:") && printed.contains("2 not scored"),
+        "{printed}"
+    );
 
     let mut reader = csv::Reader::from_path(folder.path("scores/scores.csv")).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -133,7 +144,10 @@ fn what_cannot_be_scored_is_said_and_the_rest_is_scored() {
 fn long_answers_are_scored_by_their_sentences_where_that_is_asked_for() {
     let folder = folder();
     let long = "Honey comes from bees. They visit many flowers in the fields around their hives, and they dance!\\nNobody else makes it";
-    folder.write("long.jsonl", format!("{{\"prompt\": \"Where from?\", \"response\": \"{long}\"}}\n"));
+    folder.write(
+        "long.jsonl",
+        format!("{{\"prompt\": \"Where from?\", \"response\": \"{long}\"}}\n"),
+    );
     let refused = lines(&folder.done("run long.jsonl --detector detector.json --json"));
     // The first line is the answer, and it has more than three times five tokens.
     assert!(refused[0]["refused"].is_string());
@@ -146,13 +160,23 @@ fn long_answers_are_scored_by_their_sentences_where_that_is_asked_for() {
         let at = |end: usize| usize::try_from(part["bytes"][end].as_u64().unwrap()).unwrap();
         (at(0), at(1))
     };
-    assert_eq!(&response[bytes(&sentences[0]).0..bytes(&sentences[0]).1], "Honey comes from bees.");
+    assert_eq!(
+        &response[bytes(&sentences[0]).0..bytes(&sentences[0]).1],
+        "Honey comes from bees."
+    );
     let mut of_sentences = Vec::new();
     for sentence in sentences {
         let (start, end) = bytes(sentence);
-        let logits: Vec<f64> = item["tokens"].as_array().unwrap().iter()
+        let logits: Vec<f64> = item["tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
             .filter(|token| bytes(token).0 < end && bytes(token).1 > start)
-            .filter(|token| response[bytes(token).0..bytes(token).1].chars().any(char::is_alphanumeric))
+            .filter(|token| {
+                response[bytes(token).0..bytes(token).1]
+                    .chars()
+                    .any(char::is_alphanumeric)
+            })
             .map(|token| token["logit"].as_f64().unwrap())
             .collect();
         let mean = logits.iter().sum::<f64>() / logits.len() as f64;
@@ -168,11 +192,20 @@ fn the_page_escapes_what_models_and_users_write() {
     let folder = folder();
     folder.done("run data.jsonl --detector detector.json --out scores");
     let page = folder.read("scores/scores.html");
-    assert!(!page.contains("<script>") && !page.contains("<i>Who?</i>"), "raw markup in the page");
+    assert!(
+        !page.contains("<script>") && !page.contains("<i>Who?</i>"),
+        "raw markup in the page"
+    );
     assert!(page.contains("&lt;i&gt;Who?&lt;"), "the prompt is there");
     // Tokens cut the response into stretches; put together again they are the response.
     let article = page.split("<article>").find(|part| part.contains(">evil<")).unwrap();
-    let paragraph = article.split("<p class=\"response\">").nth(1).unwrap().split("</p>").next().unwrap();
+    let paragraph = article
+        .split("<p class=\"response\">")
+        .nth(1)
+        .unwrap()
+        .split("</p>")
+        .next()
+        .unwrap();
     let mut shown = String::new();
     for (at, part) in paragraph.split('<').enumerate() {
         shown.push_str(if at == 0 { part } else { part.split_once('>').unwrap().1 });
@@ -209,7 +242,10 @@ fn files_that_are_no_detector_or_no_data_are_refused_with_their_line() {
     folder.write("no.json", "{\n\"format\": 1,\n]");
     let error = folder.refused("run data.jsonl --detector no.json");
     assert!(error.contains("no.json:3"), "{error}");
-    folder.write("bad.jsonl", "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"a\"}\n");
+    folder.write(
+        "bad.jsonl",
+        "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"a\"}\n",
+    );
     let error = folder.refused("run bad.jsonl --detector detector.json");
     assert!(error.contains("bad.jsonl:2: there is no `response`"), "{error}");
 }
@@ -220,7 +256,10 @@ fn another_prompt_than_in_training_is_remarked_on() {
     let output = folder.detect("run data.jsonl --detector detector.json --prompt verbatim --json");
     assert_eq!(output.status.code(), Some(0));
     let remark = text(&output.stderr);
-    assert!(remark.contains("trained with the prompt style `few-shot-1`"), "{remark}");
+    assert!(
+        remark.contains("trained with the prompt style `few-shot-1`"),
+        "{remark}"
+    );
     let verbatim = lines(&text(&output.stdout));
     let trained = lines(&folder.done("run data.jsonl --detector detector.json --json"));
     assert_ne!(verbatim[0]["score"]["logit"], trained[0]["score"]["logit"]);

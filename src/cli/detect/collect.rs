@@ -151,7 +151,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             runtime()?.block_on(answering).map_err(sorted)?;
         }
     }
-    let tally = collection.read(&model, &source, arguments.machine.threads, |event| show(&mut bar, event));
+    let tally = collection.read(&model, &source, arguments.machine.threads, |event| {
+        show(&mut bar, event)
+    });
     bar.finish();
     let tally = tally.map_err(sorted)?;
     say(&told(&tally, &arguments.out))
@@ -189,7 +191,9 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
     let mut hasher = blake3::Hasher::new();
     let first = &arguments.questions[0];
     let format = official::format(first).map_err(input)?;
-    let set = first.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let set = first
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     if let (Some(_), Some(second)) = (format, arguments.questions.get(1)) {
         return Err(input(anyhow::anyhow!(
             "`{}` holds answers: give it alone, without `{}`",
@@ -211,7 +215,10 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
             };
             let ids = official::read_ids(ids).map_err(input)?;
             if !ids.repeated.is_empty() {
-                note(&format!("{} ids are listed more than once; they count once", ids.repeated.len()));
+                note(&format!(
+                    "{} ids are listed more than once; they count once",
+                    ids.repeated.len()
+                ));
             }
             let items = official::read_spanned(first).map_err(input)?;
             Source::Answers(answered::of_spanned(&set, items, &ids))
@@ -223,7 +230,9 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
             hasher.update(format!("{question:?}\n").as_bytes());
         }),
         Source::Answers(answered) => {
-            note("the answers come from a file; what this model does while it reads them is not what it does when it answers");
+            note(
+                "the answers come from a file; what this model does while it reads them is not what it does when it answers",
+            );
             answered.iter().for_each(|answered| {
                 hasher.update(format!("{answered:?}\n").as_bytes());
             });
@@ -327,7 +336,9 @@ fn sorted(error: CollectError) -> Failure {
 
 fn matching(text: &str) -> Result<Matching, String> {
     let found = Matching::CHOICES.into_iter().find(|(name, _)| *name == text);
-    found.map(|(_, matching)| matching).ok_or_else(|| "expected `official`, `strict` or `exact`".to_owned())
+    found
+        .map(|(_, matching)| matching)
+        .ok_or_else(|| "expected `official`, `strict` or `exact`".to_owned())
 }
 
 fn within(text: &str) -> Result<Within, String> {

@@ -49,11 +49,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .other
         .iter()
         .map(|path| {
-            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let name = path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             Ok((name, open(path)?))
         })
         .collect::<Result<_, Failure>>()?;
-    let others: Vec<(&str, &Features)> = others.iter().map(|(name, features)| (name.as_str(), features)).collect();
+    let others: Vec<(&str, &Features)> = others
+        .iter()
+        .map(|(name, features)| (name.as_str(), features))
+        .collect();
     let mut bar = Bar::new();
     let evaluation = study::evaluate(&features, &detector, &record, &others, &mut |event| {
         bar.show(event.stage.name(), event.done, event.of);
@@ -92,6 +97,11 @@ fn record(path: &Path) -> Result<Record, Failure> {
             path.display()
         ))
     })?;
-    serde_json::from_str(&text)
-        .map_err(|error| input(anyhow::anyhow!("{}:{}: {error}; fit the detector again", path.display(), error.line())))
+    serde_json::from_str(&text).map_err(|error| {
+        input(anyhow::anyhow!(
+            "{}:{}: {error}; fit the detector again",
+            path.display(),
+            error.line()
+        ))
+    })
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use widedeep::fetch;
+use widedeep::inside::hallucination::Detector;
 use widedeep::inside::hallucination::rule::ModelId;
 use widedeep::inside::hallucination::style::Style;
-use widedeep::inside::hallucination::Detector;
 use widedeep::llama::{DownNorms, Model, ModelError, Threads, Weights};
 
 use super::{Failure, failed, input};

@@ -145,7 +145,11 @@ fn table(scored: &[Scored]) -> String {
         }
     }
     let more = scored.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!("\n… and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!("\n… and {more} more")
+    } else {
+        String::new()
+    };
     format!(
         "{table}{more}\n\n{} responses: {made_up} called hallucinated, {known} faithful, {} not scored",
         scored.len(),

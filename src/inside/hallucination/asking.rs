@@ -104,7 +104,10 @@ async fn verdicts(model: &dyn ChatModel, group: &[(&Answered, &String)]) -> Resu
         if open.is_empty() {
             break;
         }
-        let requests = open.iter().map(|&place| request(model, group[place], attempt)).collect();
+        let requests = open
+            .iter()
+            .map(|&place| request(model, group[place], attempt))
+            .collect();
         let replies = model.reply_all(requests).await;
         if replies.len() != open.len() {
             let error = ChatError::miscounted(model.identity(), open.len(), replies.len());
@@ -119,7 +122,10 @@ async fn verdicts(model: &dyn ChatModel, group: &[(&Answered, &String)]) -> Resu
             }
         }
     }
-    Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Error)).collect())
+    Ok(verdicts
+        .into_iter()
+        .map(|verdict| verdict.unwrap_or(Verdict::Error))
+        .collect())
 }
 
 fn request(model: &dyn ChatModel, (item, response): (&Answered, &String), attempt: usize) -> Request {

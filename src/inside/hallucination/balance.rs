@@ -55,7 +55,9 @@ pub fn balance(candidates: &[Candidate], how: &Balance) -> Vec<usize> {
     let mut times: HashMap<(Truth, String), usize> = HashMap::new();
     order.retain(|&place| {
         let candidate = &candidates[place];
-        let times = times.entry((candidate.class, normalise(&candidate.answer))).or_default();
+        let times = times
+            .entry((candidate.class, normalise(&candidate.answer)))
+            .or_default();
         *times += 1;
         how.per_answer.is_none_or(|most| *times <= most)
     });
@@ -110,7 +112,11 @@ mod tests {
         let mut all = Vec::new();
         for i in 0..30 {
             all.push(candidate(Truth::Faithful, "a", format!("answer {}", i % 5)));
-            all.push(candidate(Truth::Hallucinated, if i < 10 { "a" } else { "b" }, format!("wrong {i}")));
+            all.push(candidate(
+                Truth::Hallucinated,
+                if i < 10 { "a" } else { "b" },
+                format!("wrong {i}"),
+            ));
         }
         all
     }
@@ -151,7 +157,16 @@ mod tests {
     #[test]
     fn the_seed_makes_the_choice() {
         let all = candidates();
-        let with = |seed| balance(&all, &Balance { per_class: 7, seed, ..how(Within::All) });
+        let with = |seed| {
+            balance(
+                &all,
+                &Balance {
+                    per_class: 7,
+                    seed,
+                    ..how(Within::All)
+                },
+            )
+        };
         assert_eq!(with(1), with(1));
         assert_ne!(with(1), with(2));
     }

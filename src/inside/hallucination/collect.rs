@@ -133,7 +133,9 @@ pub enum CollectError {
         source: serde_json::Error,
     },
     /// The folder is another collection.
-    #[error("`{folder}` holds a collection with other settings ({difference}); give another folder, or the settings that it was begun with")]
+    #[error(
+        "`{folder}` holds a collection with other settings ({difference}); give another folder, or the settings that it was begun with"
+    )]
     Other {
         /// The folder.
         folder: PathBuf,
@@ -393,7 +395,10 @@ impl Collection {
             let has_others = self.settings.rule.other == OtherScope::Response || writer.has(set, id, Part::Other);
             !writer.has(set, id, Part::Answer) || !has_others
         };
-        let open: Vec<_> = chosen.iter().filter(|(answered, ..)| is_open(&writer, answered)).collect();
+        let open: Vec<_> = chosen
+            .iter()
+            .filter(|(answered, ..)| is_open(&writer, answered))
+            .collect();
         let mut done = chosen.len() - open.len();
         listen(&Event::Read(done, chosen.len()));
         if open.is_empty() {

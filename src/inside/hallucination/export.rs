@@ -56,7 +56,16 @@ pub fn export(
 
 fn table(scored: &[Scored]) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["id", "probability", "logit", "verdict", "over", "answer_tokens", "answer", "refused"])?;
+    writer.write_record([
+        "id",
+        "probability",
+        "logit",
+        "verdict",
+        "over",
+        "answer_tokens",
+        "answer",
+        "refused",
+    ])?;
     for item in scored {
         match &item.outcome {
             Outcome::Score {
@@ -82,7 +91,9 @@ fn table(scored: &[Scored]) -> std::io::Result<Vec<u8>> {
             Outcome::Refused(reason) => writer.write_record([item.id.as_str(), "", "", "", "", "", "", reason])?,
         }
     }
-    writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))
+    writer
+        .into_inner()
+        .map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 fn lines(scored: &[Scored]) -> std::io::Result<Vec<u8>> {

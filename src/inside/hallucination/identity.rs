@@ -36,9 +36,12 @@ impl ModelId {
         for tensor in weights.tensors() {
             *formats.entry(tensor.format_name()).or_default() += tensor.rows() * tensor.columns();
         }
-        let most = formats.into_iter().max_by_key(|(name, numbers)| (*numbers, name.clone()));
+        let most = formats
+            .into_iter()
+            .max_by_key(|(name, numbers)| (*numbers, name.clone()));
         let name = if Path::new(asked) == path {
-            path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+            path.file_stem()
+                .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
         } else {
             asked.to_owned()
         };

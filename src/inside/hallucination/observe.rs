@@ -34,12 +34,7 @@ pub struct Prediction {
 
 /// Reads a text and takes its features. CETT at a position is what the model computes when that token is its *input*: the answer's tokens after they have been
 /// produced (spec h_neurons, section 12).
-pub fn observe(
-    tap: &mut Tap<'_>,
-    norms: &DownNorms,
-    text: &Text,
-    rule: &RegionRule,
-) -> Result<Observed, TapError> {
+pub fn observe(tap: &mut Tap<'_>, norms: &DownNorms, text: &Text, rule: &RegionRule) -> Result<Observed, TapError> {
     let layout = &text.layout;
     let cett = Cett::new(tap.ffn(), norms, layout.regions(rule.region, rule.other).into());
     let mut reducers = (cett, Answer::new(&layout.scored(rule.region)));

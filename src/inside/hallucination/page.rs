@@ -1,103 +1,109 @@
 //! Scored responses as one HTML page in which every token is coloured by its score. It needs no other file, and every text in it is escaped.
 
-use minijinja::{Environment, UndefinedBehavior, Value, context};
-use serde::Serialize;
-
 use super::detector::Detector;
-use super::score::{Outcome, Regime, Scored};
+use super::example::Truth;
+use super::score::{Outcome, Over, Regime, Scored, TokenScore};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 /// The file name decides that values are escaped for HTML.
 const TEMPLATE: &str = "page.html";
 
 /// A stretch of a response in one colour.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy)]
 struct Piece<'a> {
     text: &'a str,
-    /// Calibrated probability, where the stretch is a token with a score.
-    probability: Option<f64>,
-    logit: Option<f64>,
-    in_answer: bool,
+    /// Nothing for what no token with a score spells.
+    token: Option<&'a TokenScore>,
 }
 
-#[derive(Debug, Serialize)]
-struct Row<'a> {
-    id: &'a str,
-    prompt: &'a str,
-    probability: Option<f64>,
-    logit: Option<f64>,
-    verdict: Option<super::Truth>,
-    refused: Option<&'a str>,
-    pieces: Vec<Piece<'a>>,
-}
+/// Opacity of the colour of what is surely made up.
+const DEEPEST: f64 = 0.75;
 
 /// The page.
 pub fn page(detector: &Detector, regime: Regime, scored: &[Scored]) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template(TEMPLATE, include_str!("page.html"))?;
-    let rows = Value::from_serialize(scored.iter().map(row).collect::<Vec<_>>());
-    let units = detector.units.len();
+    let rows: Vec<Value> = scored.iter().map(row).collect();
+    let off_policy = regime == Regime::OtherPrompt;
     environment.get_template(TEMPLATE)?.render(context! {
-        model => detector.model.name,
+        model => detector.model.name.as_str(),
         rule => detector.rule.to_string(),
-        prompt => detector.prompt,
-        units,
-        prevalence => detector.training.prevalence,
-        threshold => detector.calibration.probability(detector.threshold),
-        off_policy => regime == Regime::OtherPrompt,
+        prompt => detector.prompt.as_str(),
+        units => detector.units.len(),
+        responses => scored.len(),
+        prevalence => format!("{:.0}", 100.0 * detector.training.prevalence),
+        threshold => format!("{:.2}", detector.calibration.probability(detector.threshold)),
+        off_policy,
         rows,
     })
 }
 
-fn row(scored: &Scored) -> Row<'_> {
-    let (mut probability, mut logit, mut verdict, mut refused) = (None, None, None, None);
-    match &scored.outcome {
+fn row(scored: &Scored) -> Value {
+    let (probability, verdict, over, refused) = match &scored.outcome {
         Outcome::Score {
-            logit: l,
-            probability: p,
-            verdict: v,
+            probability,
+            verdict,
+            over,
             ..
-        } => (logit, probability, verdict) = (Some(*l), Some(*p), Some(*v)),
-        Outcome::Refused(reason) => refused = Some(reason.as_str()),
-    }
-    Row {
-        id: &scored.id,
-        prompt: &scored.prompt,
+        } => {
+            let verdict = match verdict {
+                Truth::Faithful => "faithful",
+                Truth::Hallucinated => "hallucinated",
+            };
+            let over = match over {
+                Over::Answer => "",
+                Over::Sentences => ", mean over sentences",
+            };
+            (format!("{probability:.2}"), verdict, over, "")
+        }
+        Outcome::Refused(reason) => (String::new(), "", "", reason.as_str()),
+    };
+    let pieces: Vec<Value> = pieces(scored).into_iter().map(piece).collect();
+    context! {
+        id => scored.id.as_str(),
+        prompt => scored.prompt.as_str(),
         probability,
-        logit,
         verdict,
+        over,
         refused,
-        pieces: pieces(scored),
+        pieces,
+    }
+}
+
+fn piece(piece: Piece<'_>) -> Value {
+    let text = piece.text;
+    match piece.token {
+        Some(token) => context! {
+            text,
+            coloured => true,
+            opacity => format!("{:.2}", DEEPEST * token.probability),
+            title => format!("probability {:.3}, logit {:.3}", token.probability, token.logit),
+            in_answer => token.in_answer,
+        },
+        None => context! { text, coloured => false },
     }
 }
 
 /// The response cut at its tokens. A letter that several tokens spell belongs to the last of them.
 fn pieces(scored: &Scored) -> Vec<Piece<'_>> {
     let text = scored.response.as_str();
-    let plain = |text| Piece {
-        text,
-        probability: None,
-        logit: None,
-        in_answer: false,
-    };
     let (mut pieces, mut at) = (Vec::new(), 0);
     for token in &scored.tokens {
-        let end = (0..=token.bytes.1.min(text.len()))
-            .rev()
-            .find(|&end| text.is_char_boundary(end))
-            .unwrap_or(0);
+        let end = text.floor_char_boundary(token.bytes.1);
         if end > at {
             pieces.push(Piece {
                 text: &text[at..end],
-                probability: Some(token.probability),
-                logit: Some(token.logit),
-                in_answer: token.in_answer,
+                token: Some(token),
             });
             at = end;
         }
     }
     if at < text.len() {
-        pieces.push(plain(&text[at..]));
+        pieces.push(Piece {
+            text: &text[at..],
+            token: None,
+        });
     }
     pieces
 }
@@ -105,7 +111,6 @@ fn pieces(scored: &Scored) -> Vec<Piece<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inside::hallucination::score::TokenScore;
 
     #[test]
     fn no_byte_of_a_response_is_lost_where_tokens_cut_letters() {

@@ -205,8 +205,12 @@ impl<'m> Scorer<'m> {
         let pieces = &text.pieces;
         let first = text.layout.response.start;
         let bytes = |place: std::ops::Range<usize>| {
-            let start = pieces.get(place.start.saturating_sub(first)).map_or(0, |piece| piece.start);
-            let end = pieces.get((place.end - 1).saturating_sub(first)).map_or(exchange.response.len(), |piece| piece.end);
+            let start = pieces
+                .get(place.start.saturating_sub(first))
+                .map_or(0, |piece| piece.start);
+            let end = pieces
+                .get((place.end - 1).saturating_sub(first))
+                .map_or(exchange.response.len(), |piece| piece.end);
             (start, end)
         };
         let outcome = Outcome::Score {
@@ -329,7 +333,10 @@ impl<'n> Reading<'n> {
     fn new(detector: &Detector, norms: &'n DownNorms, text: &Text) -> Self {
         let mut units: BTreeMap<usize, Vec<(usize, f64, usize)>> = BTreeMap::new();
         for (place, unit) in detector.units.iter().enumerate() {
-            units.entry(unit.layer).or_default().push((unit.index, unit.weight, place));
+            units
+                .entry(unit.layer)
+                .or_default()
+                .push((unit.index, unit.weight, place));
         }
         Self {
             norms,
@@ -360,7 +367,11 @@ impl Reducer for Reading<'_> {
         };
         let norms = self.norms.layer(block.layer);
         for (position, z, h) in block.rows() {
-            let written = h.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+            let written = h
+                .iter()
+                .map(|&value| f64::from(value) * f64::from(value))
+                .sum::<f64>()
+                .sqrt();
             let is_scored = self.scored.contains(&position);
             for &(index, weight, place) in units {
                 let cett = f64::from(z[index].abs()) * norms[index] / (written + Cett::EPSILON);

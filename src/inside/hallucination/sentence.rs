@@ -39,13 +39,10 @@ mod tests {
     #[test]
     fn sentences_end_with_their_marks_and_lines() {
         let cut = |text: &'static str| -> Vec<&str> { sentences(text).into_iter().map(|bytes| &text[bytes]).collect() };
-        assert_eq!(cut("It is 3.5. \"Really?\" Yes!\n- one\n- two\n\n…"), [
-            "It is 3.5.",
-            "\"Really?\"",
-            "Yes!",
-            "- one",
-            "- two"
-        ]);
+        assert_eq!(
+            cut("It is 3.5. \"Really?\" Yes!\n- one\n- two\n\n…"),
+            ["It is 3.5.", "\"Really?\"", "Yes!", "- one", "- two"]
+        );
         assert_eq!(cut("no mark"), ["no mark"]);
         assert_eq!(cut(" \n. "), [] as [&str; 0]);
     }

@@ -138,11 +138,7 @@ impl Style {
             response: place,
             length: tokens.len(),
         };
-        Ok(Text {
-            tokens,
-            layout,
-            pieces,
-        })
+        Ok(Text { tokens, layout, pieces })
     }
 
     fn turn(self, asked: &str) -> Turn {

@@ -70,13 +70,17 @@ fn reply(scorer: &mut Scorer<'_>, request: &Request) -> Result<Reply, ChatError>
     }
     let (mut evidence, mut scores) = (String::from("Evaluation evidence:"), String::new());
     for (number, response) in [(1, first), (2, second)] {
-        let probability = probability(scorer, query, response)
-            .map_err(|reason| refused(format!("Assistant {number}: {reason}")))?;
+        let probability =
+            probability(scorer, query, response).map_err(|reason| refused(format!("Assistant {number}: {reason}")))?;
         let _ = write!(
             evidence,
             " the activations of the model that reads it give Assistant {number}'s response a probability of {probability:.2} of being made up."
         );
-        let _ = write!(scores, "\nScore of Assistant {number}: {:.2}", 1.0 + 9.0 * (1.0 - probability));
+        let _ = write!(
+            scores,
+            "\nScore of Assistant {number}: {:.2}",
+            1.0 + 9.0 * (1.0 - probability)
+        );
     }
     Ok(Reply {
         text: evidence + &scores,

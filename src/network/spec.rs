@@ -3,6 +3,7 @@
 //! The file is the documentation's ground truth: every key is listed here with its default, unknown keys are errors, and a [`Network`] that
 //! exists can run. `--set layers=3`-style overrides are applied to the file's text before it is read, so an override obeys the same rules.
 
+mod neuron;
 mod roles;
 mod stop;
 
@@ -15,6 +16,7 @@ use super::aggregate::{Cell, Margin, Reading};
 use super::overrides;
 use crate::prompt::Layout;
 
+pub use neuron::{DETECTOR, NeuronKind, NeuronSpec};
 pub use roles::{RoleParser, Roles};
 pub use stop::{Sequential, Stop};
 
@@ -70,65 +72,6 @@ pub struct Layer {
     /// Settings of single neurons; neuron i takes entry i modulo their number, so three models make a mixed jury of any width.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neurons: Vec<NeuronSpec>,
-}
-
-/// One neuron's settings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NeuronSpec {
-    /// What it is.
-    #[serde(default, skip_serializing_if = "NeuronKind::is_language")]
-    pub kind: NeuronKind,
-    /// Its model, in the words of `--model`; for a detector the model that it reads, if not the one whose name it knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// For a neuron of kind `detector`: the file that `widedeep detect fit` wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detector: Option<String>,
-}
-
-/// What a neuron is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NeuronKind {
-    /// A language model that reads the pair and writes.
-    #[default]
-    Language,
-    /// A white-box neuron: a detector reads each response in the activations of its own model, and scores how far it is from made up.
-    Detector,
-}
-
-impl NeuronKind {
-    fn is_language(&self) -> bool {
-        *self == Self::Language
-    }
-}
-
-/// How the words for a model begin that is a detector with the model that it reads: `detector:FILE`, or `detector:FILE@MODEL`.
-pub const DETECTOR: &str = "detector:";
-
-impl NeuronSpec {
-    fn check(&self) -> Result<(), String> {
-        match (self.kind, &self.detector) {
-            (NeuronKind::Detector, None) => Err(
-                "a neuron of kind `detector` needs the file that `widedeep detect fit` wrote: add `detector = \"detector.json\"`".into(),
-            ),
-            (NeuronKind::Language, Some(_)) => {
-                Err("`detector` belongs to a neuron of `kind = \"detector\"`: add the kind, or remove the key".into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Puts detector and model into the words by which the models of a run are found.
-    fn spell_out(&mut self) {
-        if let (NeuronKind::Detector, Some(file)) = (self.kind, &self.detector) {
-            self.model = Some(match &self.model {
-                Some(model) => format!("{DETECTOR}{file}@{model}"),
-                None => format!("{DETECTOR}{file}"),
-            });
-        }
-    }
 }
 
 /// Whose reviews a neuron of a deeper layer reads.

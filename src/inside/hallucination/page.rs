@@ -90,7 +90,10 @@ fn pieces(scored: &Scored) -> Vec<Piece<'_>> {
     let text = scored.response.as_str();
     let (mut pieces, mut at) = (Vec::new(), 0);
     for token in &scored.tokens {
-        let end = text.floor_char_boundary(token.bytes.1);
+        let end = (0..=token.bytes.1.min(text.len()))
+            .rev()
+            .find(|&end| text.is_char_boundary(end))
+            .unwrap_or(0);
         if end > at {
             pieces.push(Piece {
                 text: &text[at..end],

@@ -6,6 +6,7 @@ mod support;
 
 mod collecting;
 mod running;
+mod whitebox;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

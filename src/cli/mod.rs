@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod compare;
 mod data;
+mod detect;
 mod dry_run;
 mod edit;
 mod eval;
@@ -51,14 +52,13 @@ enum Command {
     Eval(Box<eval::Arguments>),
     Score(score::Arguments),
     Compare(Box<compare::Arguments>),
-    Inside(inside::Arguments),
     Networks(networks::Arguments),
+    Detect(Box<detect::Arguments>),
     Edit(Box<edit::Arguments>),
     Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
-    Inside(inside::Arguments),
 }
 
 /// How a command ends when it does not end well.
@@ -109,13 +109,12 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
-        Command::Inside(arguments) => inside::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Edit(arguments) => edit::run(&arguments),
         Command::Inside(arguments) => inside::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
-        Command::Inside(arguments) => inside::run(&arguments),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
     };
     match result {

@@ -3,6 +3,7 @@
 pub mod bricks;
 pub mod edit;
 pub mod emergence;
+pub mod hallucination;
 pub mod language;
 pub mod masonry;
 pub mod topology;

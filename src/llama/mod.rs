@@ -53,7 +53,7 @@ pub use gguf::{
     AdapterFile, Draft, Entry, Field, Format, FormatError, Gguf, GgufError, Pair, Problem, Rows, RowsError,
 };
 pub use memory::{KvType, MemoryPlan, Shortage};
-pub use model::{Model, ModelError};
+pub use model::{Conversation, Model, ModelError};
 pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};

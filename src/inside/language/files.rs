@@ -17,7 +17,7 @@ pub struct WriteError {
 }
 
 /// Writes `content` under a temporary name in the same folder and renames it when it is whole.
-pub(super) fn whole<E: Into<std::io::Error>>(
+pub(in crate::inside) fn whole<E: Into<std::io::Error>>(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
 ) -> Result<(), WriteError> {

@@ -53,7 +53,7 @@ enum Command {
     Score(score::Arguments),
     Compare(Box<compare::Arguments>),
     Networks(networks::Arguments),
-    Detect(Box<detect::Arguments>),
+    Detect(detect::Arguments),
     Edit(Box<edit::Arguments>),
     Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),

@@ -138,7 +138,10 @@ impl<'m> Context<'m> {
         // SAFETY: the context is ours alone; the batch's arrays hold `n_tokens` entries, and llama.cpp only reads them.
         let code = unsafe {
             sys::llama_set_n_threads(self.raw.as_ptr(), threads, threads);
-            sys::llama_decode(self.raw.as_ptr(), batch.raw)
+            let code = sys::llama_decode(self.raw.as_ptr(), batch.raw);
+            // Reading the logits would wait all the same; here the wait counts as llama.cpp's.
+            sys::llama_synchronize(self.raw.as_ptr());
+            code
         };
         match (code, log::complaints()) {
             (0, _) => Ok(()),

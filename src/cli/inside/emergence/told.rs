@@ -137,7 +137,7 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
     for relation in trace.relations(measures) {
         let found = relation.correlation;
         let count = found.map_or_else(dash, |one| one.n.to_string());
-        let p = found.and_then(|one| one.p).map_or_else(dash, |p| format!("{p:.1e}"));
+        let p = found.and_then(|one| one.p).map_or_else(dash, chance);
         relations.add_row([relation.name, number(found.map(|one| one.rho)), count, p]);
     }
     text += &format!("\n{relations}\n\n{MEANING}");
@@ -174,6 +174,15 @@ fn estimate(of: Estimate) -> String {
 
 fn number(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{value:.3}"))
+}
+
+/// A p-value; that of ranks which agree entirely is below what a formula for many ranks can tell.
+fn chance(p: f64) -> String {
+    if p < 1e-9 {
+        "< 1e-9".to_owned()
+    } else {
+        format!("{p:.1e}")
+    }
 }
 
 fn dash() -> String {

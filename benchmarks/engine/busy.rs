@@ -91,7 +91,9 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         .zip(&rates)
         .map(|((name, _), [quiet, busy])| {
             let spread = |rates: &[(f64, f64)], which: fn(&(f64, f64)) -> f64| Spread::of(rates.iter().map(which));
-            let share = |which: fn(&(f64, f64)) -> f64| Spread::of(busy.iter().zip(quiet).map(|(busy, quiet)| which(busy) / which(quiet)));
+            let share = |which: fn(&(f64, f64)) -> f64| {
+                Spread::of(busy.iter().zip(quiet).map(|(busy, quiet)| which(busy) / which(quiet)))
+            };
             vec![
                 name.clone(),
                 format!("{:.0}", spread(quiet, |rate| rate.0)),
@@ -104,7 +106,15 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         })
         .collect();
     page.table(
-        &["", "prefill, quiet", "busy", "busy / quiet", "decode, quiet", "busy", "busy / quiet"],
+        &[
+            "",
+            "prefill, quiet",
+            "busy",
+            "busy / quiet",
+            "decode, quiet",
+            "busy",
+            "busy / quiet",
+        ],
         &rows,
     );
     Ok(page)
@@ -113,7 +123,9 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
 /// Prefill and decode rates of the engine; every repeat has a prompt of its own, since the last one's is still in the cache.
 fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
     let engine = model.engine();
-    let text = (0..45).fold(format!("Report {repeat}."), |text, i| format!("{text} On day {i} the fox went out to look for grapes."));
+    let text = (0..45).fold(format!("Report {repeat}."), |text, i| {
+        format!("{text} On day {i} the fox went out to look for grapes.")
+    });
     let job = |ending: &str, reply: usize| -> anyhow::Result<Job> {
         let turns = [Turn {
             speaker: Speaker::User,
@@ -123,7 +135,12 @@ fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
             max_tokens: reply,
             stop: Vec::new(),
         }];
-        Ok(engine.job(engine.model().prompt(&turns)?, engine.model().script(&steps), Sampling::greedy(), repeat as u64))
+        Ok(engine.job(
+            engine.model().prompt(&turns)?,
+            engine.model().script(&steps),
+            Sampling::greedy(),
+            repeat as u64,
+        ))
     };
     let run = |jobs: Vec<Job>| -> anyhow::Result<(f64, u64, u64)> {
         let before = engine.stats();
@@ -133,7 +150,11 @@ fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
         }
         let after = engine.stats();
         let evaluated = after.prompt_evaluated - before.prompt_evaluated;
-        Ok((clock.elapsed().as_secs_f64(), evaluated, after.completion - before.completion))
+        Ok((
+            clock.elapsed().as_secs_f64(),
+            evaluated,
+            after.completion - before.completion,
+        ))
     };
     let (seconds, evaluated, _) = run(vec![job("", 1)?])?;
     let prefill = evaluated as f64 / seconds;
@@ -144,7 +165,11 @@ fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
 
 fn stock(setting: &Setting, threads: usize) -> anyhow::Result<(f64, f64)> {
     let (threads, reply) = (threads.to_string(), REPLY.to_string());
-    let said = tool(setting, "llama-bench", &["-p", "512", "-n", &reply, "-r", "1", "-o", "json", "-t", &threads])?;
+    let said = tool(
+        setting,
+        "llama-bench",
+        &["-p", "512", "-n", &reply, "-r", "1", "-o", "json", "-t", &threads],
+    )?;
     let tests: Vec<Value> = serde_json::from_str(said.trim())?;
     let rate = |i: usize| tests[i]["avg_ts"].as_f64().unwrap_or(f64::NAN);
     Ok((rate(0), rate(1)))

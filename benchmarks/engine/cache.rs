@@ -15,11 +15,11 @@ const FORMATS: [KvType; 2] = [KvType::F16, KvType::Q8_0];
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     let mut page = Page::new("cache", setting, &["repeat", "pair", "cache", "seconds"]);
     let judge = Judge::new(setting.network(WIDTH)?)?;
-    let configs = FORMATS.map(|kv| EngineConfig {
-        kv,
-        ..setting.config()
-    });
-    let models = configs.iter().map(|config| setting.load(config)).collect::<anyhow::Result<Vec<_>>>()?;
+    let configs = FORMATS.map(|kv| EngineConfig { kv, ..setting.config() });
+    let models = configs
+        .iter()
+        .map(|config| setting.load(config))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut seconds = vec![vec![0.0; setting.repeats]; FORMATS.len()];
     let (mut same, mut opinions) = (0, 0);
     for repeat in 0..setting.repeats {

@@ -28,7 +28,14 @@ struct Work {
 }
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = ["repeat", "seconds", "prefill tokens/s", "decode tokens/s", "limit seconds", "ratio"];
+    let columns = [
+        "repeat",
+        "seconds",
+        "prefill tokens/s",
+        "decode tokens/s",
+        "limit seconds",
+        "ratio",
+    ];
     let mut page = Page::new("limit", setting, &columns);
     let judge = Judge::new(setting.network(WIDTH)?)?;
     let model = setting.load(&setting.config())?;
@@ -104,7 +111,9 @@ fn measure(setting: &Setting, judge: &Judge, recorder: &Arc<Recorder>) -> anyhow
 /// Tokens per second of a prompt, in batches like the engine's.
 fn prefill_rate(setting: &Setting) -> anyhow::Result<f64> {
     let threads = setting.threads.to_string();
-    let arguments = ["-p", "512", "-n", "0", "-b", "512", "-ub", "512", "-r", "1", "-o", "json", "-t", &threads];
+    let arguments = [
+        "-p", "512", "-n", "0", "-b", "512", "-ub", "512", "-r", "1", "-o", "json", "-t", &threads,
+    ];
     let said = tool(setting, "llama-bench", &arguments)?;
     let tests: Vec<Value> = serde_json::from_str(said.trim()).context("llama-bench's JSON")?;
     tests[0]["avg_ts"].as_f64().context("llama-bench's `avg_ts`")
@@ -119,11 +128,32 @@ fn decode_rate(setting: &Setting, full: usize) -> anyhow::Result<f64> {
         setting.evidence.to_string(),
     );
     let arguments = [
-        "-c", "16384", "-b", "512", "-ub", "512", "-t", &threads, "-tb", &threads, "-npp", &full, "-ntg", &reply, "-npl", &together, "-pps",
-        "-kvu", "--output-format", "jsonl",
+        "-c",
+        "16384",
+        "-b",
+        "512",
+        "-ub",
+        "512",
+        "-t",
+        &threads,
+        "-tb",
+        &threads,
+        "-npp",
+        &full,
+        "-ntg",
+        &reply,
+        "-npl",
+        &together,
+        "-pps",
+        "-kvu",
+        "--output-format",
+        "jsonl",
     ];
     let said = tool(setting, "llama-batched-bench", &arguments)?;
-    let line = said.lines().find(|line| line.starts_with('{')).context("llama-batched-bench's line")?;
+    let line = said
+        .lines()
+        .find(|line| line.starts_with('{'))
+        .context("llama-batched-bench's line")?;
     let test: Value = serde_json::from_str(line)?;
     test["speed_tg"].as_f64().context("llama-batched-bench's `speed_tg`")
 }
@@ -131,8 +161,13 @@ fn decode_rate(setting: &Setting, full: usize) -> anyhow::Result<f64> {
 /// What one of llama.cpp's programs says about the model.
 pub fn tool(setting: &Setting, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let program = setting.tools.join(name);
-    let output = Command::new(&program).arg("-m").arg(&setting.model).args(arguments).output();
-    let output = output.with_context(|| format!("failed to run `{}`: run benchmarks/engine/tools.sh", program.display()))?;
+    let output = Command::new(&program)
+        .arg("-m")
+        .arg(&setting.model)
+        .args(arguments)
+        .output();
+    let output =
+        output.with_context(|| format!("failed to run `{}`: run benchmarks/engine/tools.sh", program.display()))?;
     anyhow::ensure!(
         output.status.success(),
         "{name} failed: {}",

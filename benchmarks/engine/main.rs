@@ -40,7 +40,11 @@ struct Arguments {
     model: String,
 
     /// LLMEval²'s file: `widedeep data path llmeval2`
-    #[arg(long, global = true, default_value = "../shared/data/llmeval2/LLMEval2_benchmark.json")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "../shared/data/llmeval2/LLMEval2_benchmark.json"
+    )]
     data: PathBuf,
 
     /// Only the shortest pairs of the fixed list, so many

@@ -13,7 +13,10 @@ use super::spread::Spread;
 /// How evidence is drawn: sampling looks at the whole vocabulary for every token, and shows what could be gained by doing it elsewhere.
 const DRAWS: [(&str, &[&str]); 2] = [
     ("greedy", &[]),
-    ("temperature 0.8, top_p 0.95", &["sampling.temperature=0.8", "sampling.top_p=0.95"]),
+    (
+        "temperature 0.8, top_p 0.95",
+        &["sampling.temperature=0.8", "sampling.top_p=0.95"],
+    ),
 ];
 
 /// The measurements of one way to draw.
@@ -25,7 +28,16 @@ struct Measured {
 }
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = ["repeat", "draw", "seconds", "inside llama.cpp", "outside", "share", "calls", "bytes per call"];
+    let columns = [
+        "repeat",
+        "draw",
+        "seconds",
+        "inside llama.cpp",
+        "outside",
+        "share",
+        "calls",
+        "bytes per call",
+    ];
     let mut page = Page::new("outside", setting, &columns);
     let model = setting.load(&setting.config())?;
     let judges: Vec<Judge> = DRAWS
@@ -62,7 +74,12 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         })
         .collect();
     page.table(
-        &["evidence", "outside, % of the wall-clock", "outside, ms per call", "allocated, KiB per call"],
+        &[
+            "evidence",
+            "outside, % of the wall-clock",
+            "outside, ms per call",
+            "allocated, KiB per call",
+        ],
         &rows,
     );
     Ok(page)

@@ -18,7 +18,16 @@ const PROMPTS: usize = 200;
 const LONGEST: usize = 900;
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = ["pair", "call", "tokens in common", "shared goes on", "unshared goes on", "logit gap", "rank 1", "likeliest"];
+    let columns = [
+        "pair",
+        "call",
+        "tokens in common",
+        "shared goes on",
+        "unshared goes on",
+        "logit gap",
+        "rank 1",
+        "likeliest",
+    ];
     let mut page = Page::new("same", setting, &columns);
     let judge = Judge::new(setting.network(WIDTH)?)?;
     let shared = Recorder::new(setting.load(&setting.config())?);
@@ -81,10 +90,20 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
             })
             .collect();
         page.table(
-            &["reply tokens in common", "shared", "unshared", "logit gap", "the two likeliest"],
+            &[
+                "reply tokens in common",
+                "shared",
+                "unshared",
+                "logit gap",
+                "the two likeliest",
+            ],
             &rows,
         );
-        let largest = differences.iter().map(|fork| fork.gap).max_by(f32::total_cmp).unwrap_or(0.0);
+        let largest = differences
+            .iter()
+            .map(|fork| fork.gap)
+            .max_by(f32::total_cmp)
+            .unwrap_or(0.0);
         page.say(&format!("Largest gap: {largest:.4}.\n"));
     }
     Ok(page)
@@ -123,7 +142,11 @@ impl Fork {
         let begins = model.tokens("").len();
         let tokens = |text: &str| model.tokens(text).split_off(begins);
         let (with, without) = (tokens(with), tokens(without));
-        let common = with.iter().zip(&without).take_while(|(one, other)| one == other).count();
+        let common = with
+            .iter()
+            .zip(&without)
+            .take_while(|(one, other)| one == other)
+            .count();
         let end = LlamaToken(-1);
         let next = [&with, &without].map(|reply| reply.get(common).copied().unwrap_or(end));
         let mut text: Vec<LlamaToken> = prompt.iter().map(|&token| LlamaToken(token)).collect();
@@ -146,7 +169,9 @@ impl Fork {
             }),
             gap: one.zip(other).map_or(f32::NAN, |(one, other)| (one - other).abs()),
             lead: sorted.first().copied().unwrap_or(f32::NAN) - second,
-            is_between_the_likeliest: one.zip(other).is_some_and(|(one, other)| one >= second && other >= second),
+            is_between_the_likeliest: one
+                .zip(other)
+                .is_some_and(|(one, other)| one >= second && other >= second),
         })
     }
 }

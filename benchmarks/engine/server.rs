@@ -81,7 +81,12 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("failed to start `{}`: run benchmarks/engine/tools.sh", program.display()))?;
+            .with_context(|| {
+                format!(
+                    "failed to start `{}`: run benchmarks/engine/tools.sh",
+                    program.display()
+                )
+            })?;
         let server = Self {
             child,
             url: format!("http://{address}"),
@@ -97,8 +102,14 @@ impl Server {
         let begun = Instant::now();
         let health = format!("{}/health", server.url);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        while !runtime.block_on(async { Ok::<_, reqwest::Error>(server.client.get(&health).send().await?.status().is_success()) }).unwrap_or(false) {
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(120), "llama-server is not ready after two minutes");
+        while !runtime
+            .block_on(async { Ok::<_, reqwest::Error>(server.client.get(&health).send().await?.status().is_success()) })
+            .unwrap_or(false)
+        {
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(120),
+                "llama-server is not ready after two minutes"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(server)
@@ -119,7 +130,9 @@ impl Server {
         body["samplers"] = json!(["top_k"]);
         body["return_tokens"] = json!(true);
         let request = self.client.post(format!("{}/completion", self.url));
-        let request = request.header("Content-Type", "application/json").body(body.to_string());
+        let request = request
+            .header("Content-Type", "application/json")
+            .body(body.to_string());
         let answer = request.send().await?.error_for_status()?.bytes().await?;
         let answer: Answer = serde_json::from_slice(&answer)?;
         self.evaluated.fetch_add(answer.timings.prompt_n, Relaxed);
@@ -181,7 +194,12 @@ impl Server {
     /// The tokens of a stretch of the reply.
     fn plain(&self, text: &str) -> Vec<i32> {
         let begins = self.model.tokens("").len();
-        self.model.tokens(text).iter().skip(begins).map(|token| token.0).collect()
+        self.model
+            .tokens(text)
+            .iter()
+            .skip(begins)
+            .map(|token| token.0)
+            .collect()
     }
 
     /// The tokens that made the content; those of a stop are not among them.
@@ -210,11 +228,18 @@ impl ChatModel for Server {
 
     fn reply_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Result<Reply, ChatError>>> {
         Box::pin(async move {
-            let calls = requests.iter().enumerate().map(|(slot, request)| self.follow(request, slot));
+            let calls = requests
+                .iter()
+                .enumerate()
+                .map(|(slot, request)| self.follow(request, slot));
             let replies = futures::future::join_all(calls).await;
             replies
                 .into_iter()
-                .map(|reply| reply.map_err(|error| ChatError::Backend { reason: format!("{error:#}") }))
+                .map(|reply| {
+                    reply.map_err(|error| ChatError::Backend {
+                        reason: format!("{error:#}"),
+                    })
+                })
                 .collect()
         })
     }

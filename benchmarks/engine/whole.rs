@@ -11,7 +11,12 @@ use super::server::{Server, Slots};
 use super::setting::{Setting, WIDTH};
 use super::spread::Spread;
 
-const NAMES: [&str; 4] = ["(a) this engine", "(b) llama-server, a slot for each call", "(b') llama-server, slots by prefix", "(c) one call at a time, unshared"];
+const NAMES: [&str; 4] = [
+    "(a) this engine",
+    "(b) llama-server, a slot for each call",
+    "(b') llama-server, slots by prefix",
+    "(c) one call at a time, unshared",
+];
 
 enum Contestant {
     Engine(LocalModel),
@@ -47,11 +52,28 @@ struct Sum {
 }
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = ["repeat", "place", "pair", "contestant", "seconds", "calls", "prompt", "evaluated", "reply"];
+    let columns = [
+        "repeat",
+        "place",
+        "pair",
+        "contestant",
+        "seconds",
+        "calls",
+        "prompt",
+        "evaluated",
+        "reply",
+    ];
     let mut page = Page::new("whole", setting, &columns);
     let judge = Judge::new(setting.network(WIDTH)?)?;
     let server = |slots| {
-        Server::start(&setting.tools, &setting.model, &setting.model_name, setting.threads.get(), slots).map(Arc::new)
+        Server::start(
+            &setting.tools,
+            &setting.model,
+            &setting.model_name,
+            setting.threads.get(),
+            slots,
+        )
+        .map(Arc::new)
     };
     let contestants = [
         Contestant::Engine(setting.load(&setting.config())?),
@@ -133,6 +155,15 @@ fn say(page: &mut Page, setting: &Setting, sums: &[Sum]) {
             ]
         })
         .collect();
-    let head = ["", "seconds", "ratio to (a)", "calls", "prompt tokens asked for", "evaluated", "reply tokens", "same scores"];
+    let head = [
+        "",
+        "seconds",
+        "ratio to (a)",
+        "calls",
+        "prompt tokens asked for",
+        "evaluated",
+        "reply tokens",
+        "same scores",
+    ];
     page.table(&head, &rows);
 }

@@ -13,7 +13,16 @@ use super::spread::Spread;
 const WIDTHS: [usize; 5] = [1, 2, 4, 8, 16];
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = ["repeat", "pair", "roles", "seconds", "calls", "prompt", "evaluated", "reply"];
+    let columns = [
+        "repeat",
+        "pair",
+        "roles",
+        "seconds",
+        "calls",
+        "prompt",
+        "evaluated",
+        "reply",
+    ];
     let mut page = Page::new("width", setting, &columns);
     let judges: Vec<Judge> = WIDTHS
         .iter()
@@ -56,7 +65,10 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         .map(|(i, width)| {
             vec![
                 width.to_string(),
-                format!("{:.2}", Spread::of(seconds[i].iter().map(|total| total / setting.pairs.len() as f64))),
+                format!(
+                    "{:.2}",
+                    Spread::of(seconds[i].iter().map(|total| total / setting.pairs.len() as f64))
+                ),
                 format!("{:.2}", ratios[i]),
                 (evaluated[i] / n).to_string(),
                 (replies[i] / n).to_string(),
@@ -70,9 +82,20 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         setting.evidence,
         setting.repeats
     ));
-    page.table(&["roles", "seconds", "ratio to one role", "prompt tokens evaluated", "reply tokens"], &rows);
+    page.table(
+        &[
+            "roles",
+            "seconds",
+            "ratio to one role",
+            "prompt tokens evaluated",
+            "reply tokens",
+        ],
+        &rows,
+    );
     let slope = slope(&ratios);
-    page.say(&format!("A further role costs {slope:.3} of what one role costs (least squares over the medians).\n"));
+    page.say(&format!(
+        "A further role costs {slope:.3} of what one role costs (least squares over the medians).\n"
+    ));
     page.figure(figure(&ratios));
     Ok(page)
 }
@@ -88,7 +111,10 @@ fn slope(ratios: &[Spread]) -> f64 {
 }
 
 fn figure(ratios: &[Spread]) -> String {
-    let measured = WIDTHS.iter().zip(ratios).map(|(&width, ratio)| (width as f64, ratio.median()));
+    let measured = WIDTHS
+        .iter()
+        .zip(ratios)
+        .map(|(&width, ratio)| (width as f64, ratio.median()));
     let proportional = WIDTHS.iter().map(|&width| (width as f64, width as f64));
     let plots: Vec<Plot> = vec![
         LinePlot::new()

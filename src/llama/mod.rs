@@ -58,9 +58,8 @@ pub use room::{Room, RoomSource};
 pub use script::{Script, Step};
 pub use sequence::{Completion, Job, Sampling, Stopped, Usage};
 pub use tap::{
-    Beside, BesidePlace, Block, Capture, Cett, Counts, Edit, Greedy, Likelihood, Maxima, NextToken, NextTokens, Perplexity,
-    Predicted,
-    Reads, Reducer, Region, Source, Sums, Tap, TapConfig, TapError, Unit,
+    Beside, BesidePlace, Block, Capture, Cett, Counts, Edit, Greedy, Likelihood, Maxima, NextToken, NextTokens,
+    Perplexity, Predicted, Reads, Reducer, Region, Source, Sums, Tap, TapConfig, TapError, Unit,
 };
 pub use template::{ChatTemplate, Speaker, TemplateError, Turn};
 pub use threads::Threads;

@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::support::default_model;
 use super::folder;
+use super::support::default_model;
 
 fn edit(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_widedeep"))
@@ -19,7 +19,12 @@ fn edit(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn json(output: &Output) -> Value {
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -34,12 +39,18 @@ fn every_form_is_made_and_compared_with_the_live_edit() {
     assert!(live["file"].is_null() && live["effect"]["largest_logit"].as_f64().unwrap() > 0.0);
     for form in ["lora", "gguf"] {
         let out = format!("{form}.gguf");
-        let found = json(&edit(folder.path(), &[&base[..], &["2", "--form", form, "--out", &out]].concat()));
+        let found = json(&edit(
+            folder.path(),
+            &[&base[..], &["2", "--form", form, "--out", &out]].concat(),
+        ));
         assert!(folder.path().join(&out).is_file());
         assert!(found["file"]["largest_likely"].as_f64().unwrap() < 0.4, "{found}");
         assert_eq!(found["effect"]["tokens"], 48);
     }
-    let same = json(&edit(folder.path(), &[&base[..], &["1", "--form", "gguf", "--out", "same.gguf"]].concat()));
+    let same = json(&edit(
+        folder.path(),
+        &[&base[..], &["1", "--form", "gguf", "--out", "same.gguf"]].concat(),
+    ));
     assert_eq!(same["effect"]["largest_logit"], 0.0);
     assert_eq!(same["file"]["largest_logit"], 0.0);
     assert!(std::fs::read(folder.path().join("same.gguf")).unwrap() == std::fs::read(default_model()).unwrap());
@@ -59,13 +70,21 @@ fn what_is_wrong_is_said_with_its_place() {
             "failed to read units from `absent.json`",
         ),
         (
-            &["--units", "units.json", "--scale", "0", "--form", "gguf", "--out", "x", "--store", "q9"],
+            &[
+                "--units",
+                "units.json",
+                "--scale",
+                "0",
+                "--form",
+                "gguf",
+                "--out",
+                "x",
+                "--store",
+                "q9",
+            ],
             "`q9` is no number format",
         ),
-        (
-            &["--units", "units.json", "--scale", "0", "--form", "lora"],
-            "--out",
-        ),
+        (&["--units", "units.json", "--scale", "0", "--form", "lora"], "--out"),
     ] {
         let output = edit(folder.path(), arguments);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -4,17 +4,20 @@ use std::fs;
 
 use widedeep::llama::{Draft, Field, Format, Gguf, GgufError, Model, Weights};
 
-use super::support::{default_model, gguf};
 use super::folder;
+use super::support::{default_model, gguf};
 
 #[test]
 fn a_copy_with_nothing_replaced_is_the_same_byte_for_byte() {
     let folder = folder();
-    for (name, path) in [("default", default_model()), ("small", {
-        let path = folder.path().join("small.gguf");
-        gguf::biased().write(&path);
-        path
-    })] {
+    for (name, path) in [
+        ("default", default_model()),
+        ("small", {
+            let path = folder.path().join("small.gguf");
+            gguf::biased().write(&path);
+            path
+        }),
+    ] {
         let out = folder.path().join("copy.gguf");
         Draft::of(&Gguf::open(&path).unwrap()).write(&out).unwrap();
         assert!(fs::read(&path).unwrap() == fs::read(&out).unwrap(), "{name}");
@@ -58,14 +61,24 @@ fn only_what_is_replaced_changes() {
         .unwrap();
         changed
             .each_row(after, |row, bytes| {
-                let expected = if before.name == tensor.name && row == 3 { vec![0; bytes.len()] } else { rows[row].clone() };
+                let expected = if before.name == tensor.name && row == 3 {
+                    vec![0; bytes.len()]
+                } else {
+                    rows[row].clone()
+                };
                 assert!(*bytes == expected[..], "{} row {row}", before.name);
                 Ok(())
             })
             .unwrap();
     }
     let weights = Weights::open(&out).unwrap();
-    assert!(weights.rows(&tensor.name, 3..4).unwrap().iter().all(|&value| value == 0.0));
+    assert!(
+        weights
+            .rows(&tensor.name, 3..4)
+            .unwrap()
+            .iter()
+            .all(|&value| value == 0.0)
+    );
     Model::load(&out, 0).unwrap();
 }
 
@@ -73,7 +86,14 @@ fn only_what_is_replaced_changes() {
 fn numbers_are_quantised_as_ggml_does_and_read_back_the_same() {
     let folder = folder();
     let values: Vec<f32> = (0u8..=255).map(|n| (f32::from(n) - 100.0) / 77.0).collect();
-    for (name, error) in [("f32", 0.0), ("f16", 1e-3), ("q8_0", 2e-2), ("q4_1", 2e-1), ("q4_k", 3e-1), ("q6_k", 8e-2)] {
+    for (name, error) in [
+        ("f32", 0.0),
+        ("f16", 1e-3),
+        ("q8_0", 2e-2),
+        ("q4_1", 2e-1),
+        ("q4_k", 3e-1),
+        ("q6_k", 8e-2),
+    ] {
         let format = Format::named(name).unwrap();
         let path = folder.path().join(format!("{name}.gguf"));
         let mut draft = Draft::empty();
@@ -126,9 +146,15 @@ fn a_tensor_of_the_wrong_size_and_a_file_over_itself_are_refused_and_leave_nothi
         .unwrap();
     let out = folder.path().join("out.gguf");
     let error = draft.write(&out).unwrap_err();
-    assert!(error.to_string().contains("128 bytes were made, and it has 6144"), "{error}");
+    assert!(
+        error.to_string().contains("128 bytes were made, and it has 6144"),
+        "{error}"
+    );
     assert!(matches!(Draft::of(&file).write(&path), Err(GgufError::Same(_))));
-    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["small.gguf"]);
     let error = Draft::of(&file).write("/no/such/folder/out.gguf".as_ref()).unwrap_err();
     assert!(error.to_string().contains("check that the folder exists"), "{error}");

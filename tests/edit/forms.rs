@@ -34,7 +34,10 @@ fn all_forms(model: &Path, text: &str, units: &UnitSet, scale: f32, store: Store
     let rewritten = predictions(&mut tap(&rewritten), text, 64).unwrap();
     if scale.total_cmp(&1.0).is_eq() {
         assert!(before.same_bits(&edited) && before.same_bits(&rewritten) && before.same_bits(&adapted));
-        assert!(fs::read(model).unwrap() == fs::read(&out).unwrap(), "the file is the same");
+        assert!(
+            fs::read(model).unwrap() == fs::read(&out).unwrap(),
+            "the file is the same"
+        );
     }
     [
         compare(&before, &edited).unwrap(),
@@ -68,7 +71,9 @@ fn on_small_models_of_every_kind_of_gate_the_forms_agree_to_rounding() {
 
 /// Units over the depth of the default model, the one with massive activations among them.
 fn chosen() -> UnitSet {
-    let some = (0..30).step_by(3).flat_map(|layer| (0..1536).step_by(96).map(move |index| (layer, index)));
+    let some = (0..30)
+        .step_by(3)
+        .flat_map(|layer| (0..1536).step_by(96).map(move |index| (layer, index)));
     let mut units = set(&some.collect::<Vec<_>>());
     units.extend(set(&[(28, 678)]).iter());
     units

@@ -57,7 +57,11 @@ fn scaled_units_give_the_reference_s_log_probabilities_in_every_form() {
     let loaded = load(&model);
     let mut reading = tap(&loaded);
     let base = read(&mut reading, &oracle);
-    assert!(off(&base, &oracle.expected["base"]) < EXACT, "{}", off(&base, &oracle.expected["base"]));
+    assert!(
+        off(&base, &oracle.expected["base"]) < EXACT,
+        "{}",
+        off(&base, &oracle.expected["base"])
+    );
     let folder = folder();
     for (scale, name) in [(0.0, "zero_rows_ffn_up"), (0.5, "half_rows_ffn_up")] {
         let expected = &oracle.expected[name];
@@ -70,10 +74,27 @@ fn scaled_units_give_the_reference_s_log_probabilities_in_every_form() {
         let quantised = folder.path().join("quantised.gguf");
         rewrite(&default_model(), &units, scale, Store::AsTheyAre, &quantised).unwrap();
         let quantised = read(&mut tap(&load(&quantised)), &oracle);
-        println!("{name}: {} {} {}", off(&edited, expected), off(&rewritten, expected), off(&quantised, expected));
-        assert!(off(&edited, expected) < EXACT, "live {name}: {}", off(&edited, expected));
-        assert!(off(&rewritten, expected) < EXACT, "file {name}: {}", off(&rewritten, expected));
-        assert!(off(&quantised, expected) < 0.4, "quantised {name}: {}", off(&quantised, expected));
+        println!(
+            "{name}: {} {} {}",
+            off(&edited, expected),
+            off(&rewritten, expected),
+            off(&quantised, expected)
+        );
+        assert!(
+            off(&edited, expected) < EXACT,
+            "live {name}: {}",
+            off(&edited, expected)
+        );
+        assert!(
+            off(&rewritten, expected) < EXACT,
+            "file {name}: {}",
+            off(&rewritten, expected)
+        );
+        assert!(
+            off(&quantised, expected) < 0.4,
+            "quantised {name}: {}",
+            off(&quantised, expected)
+        );
     }
 }
 
@@ -90,7 +111,12 @@ fn an_adapter_gives_the_reference_s_log_probabilities_at_run_time_and_built_in()
     let mut reading = tap(&loaded);
     let adapter = Adapter::load(&loaded, &path).unwrap();
     let folder = folder();
-    for (scale, name) in [(1.0, "lora_scale_1.0"), (0.5, "lora_scale_0.5"), (-1.0, "lora_scale_-1.0"), (0.0, "base")] {
+    for (scale, name) in [
+        (1.0, "lora_scale_1.0"),
+        (0.5, "lora_scale_0.5"),
+        (-1.0, "lora_scale_-1.0"),
+        (0.0, "base"),
+    ] {
         let expected = &oracle.expected[name];
         reading.set_adapters(&[(adapter.clone(), scale)]).unwrap();
         let adapted = read(&mut reading, &oracle);
@@ -99,7 +125,11 @@ fn an_adapter_gives_the_reference_s_log_probabilities_at_run_time_and_built_in()
         for (store, tolerance) in [(Store::AsTheyAre, EXACT), (Store::As(Format::F16), 2.0 * EXACT)] {
             build_in(&model, &path, f64::from(scale), store, &out, &mut |_, _| {}).unwrap();
             let built = read(&mut tap(&load(&out)), &oracle);
-            assert!(off(&built, expected) < tolerance, "built in, {name}: {}", off(&built, expected));
+            assert!(
+                off(&built, expected) < tolerance,
+                "built in, {name}: {}",
+                off(&built, expected)
+            );
         }
     }
 }

@@ -42,7 +42,11 @@ impl Server {
         if let Some(adapter) = adapter {
             command.arg("--lora").arg(adapter);
         }
-        let child = command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out).spawn();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn();
         let mut server = Self {
             child: child.unwrap(),
             address,
@@ -85,7 +89,9 @@ impl Server {
         let start = answer.find('{').unwrap();
         let end = answer.rfind('}').unwrap();
         let answer: Value = serde_json::from_str(&answer[start..=end]).unwrap();
-        let listed = answer["completion_probabilities"][0]["top_logprobs"].as_array().expect("log-probabilities");
+        let listed = answer["completion_probabilities"][0]["top_logprobs"]
+            .as_array()
+            .expect("log-probabilities");
         let entry = |entry: &Value| {
             let token = usize::try_from(entry["id"].as_u64().unwrap()).unwrap();
             (token, entry["logprob"].as_f64().unwrap())
@@ -95,7 +101,9 @@ impl Server {
 }
 
 fn program() -> PathBuf {
-    let path = std::env::var_os("WIDEDEEP_LLAMA_SERVER").map(PathBuf::from).unwrap_or_default();
+    let path = std::env::var_os("WIDEDEEP_LLAMA_SERVER")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     assert!(
         path.is_file(),
         "the tests need llama.cpp's server at $WIDEDEEP_LLAMA_SERVER (`{}`): run `make test`, or run `scripts/llama-server.sh` and set it to \
@@ -113,7 +121,11 @@ fn expected(reading: &mut Tap<'_>) -> Vec<f64> {
 /// How far the server's log-probabilities are from ours, over its ten likeliest tokens. Another build of llama.cpp rounds otherwise on a quantised file.
 fn off(server: &[(usize, f64)], ours: &[f64]) -> f64 {
     assert_eq!(server.len(), 10);
-    server.iter().map(|&(token, log)| (log - ours[token]).abs()).max_by(f64::total_cmp).unwrap()
+    server
+        .iter()
+        .map(|&(token, log)| (log - ours[token]).abs())
+        .max_by(f64::total_cmp)
+        .unwrap()
 }
 
 #[test]
@@ -145,5 +157,8 @@ fn the_rewritten_file_and_the_adapter_work_in_a_stock_server() {
     assert!(off(&unedited, &base) < 0.4, "{unedited:?}");
     assert!(off(&rewritten, &edited) < 0.4, "{rewritten:?}");
     assert!(off(&adapted, &edited) < 0.4, "{adapted:?}");
-    assert!(off(&rewritten, &base) > 0.4 && off(&adapted, &base) > 0.4, "the edit shows");
+    assert!(
+        off(&rewritten, &base) > 0.4 && off(&adapted, &base) > 0.4,
+        "the edit shows"
+    );
 }

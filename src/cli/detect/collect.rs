@@ -138,21 +138,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let collection = Collection::open(&arguments.out, settings(arguments, &found, &source, digest)).map_err(sorted)?;
     let model = found.load()?;
     let mut bar = Bar::new();
-    if let Source::Questions(questions) = &source {
-        if !collection.is_answered(questions).map_err(sorted)? {
-            let config = EngineConfig {
-                context: arguments.machine.context.map(NonZeroUsize::get),
-                threads: arguments.machine.threads,
-                ..EngineConfig::default()
-            };
-            // It ends here: its cache and the tap's need not be in memory together.
-            let engine = Engine::start(model.clone(), &config).map_err(input)?;
-            let answering = collection.answer(&engine, questions, |event| show(&mut bar, event));
-            runtime()?.block_on(answering).map_err(sorted)?;
-        }
+    if let Source::Questions(questions) = &source
+        && !collection.is_answered(questions).map_err(sorted)?
+    {
+        let config = EngineConfig {
+            context: arguments.machine.context.map(NonZeroUsize::get),
+            threads: arguments.machine.threads,
+            ..EngineConfig::default()
+        };
+        // It ends here: its cache and the tap's need not be in memory together.
+        let engine = Engine::start(model.clone(), &config).map_err(input)?;
+        let answering = collection.answer(&engine, questions, |event| show(&mut bar, event));
+        runtime()?.block_on(answering).map_err(sorted)?;
     }
     let tally = collection.read(&model, &source, arguments.machine.threads, |event| {
-        show(&mut bar, event)
+        show(&mut bar, event);
     });
     bar.finish();
     let tally = tally.map_err(sorted)?;

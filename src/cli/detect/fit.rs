@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     plan.split.seed = arguments.seed;
     let mut bar = Bar::new();
     let fitted = study::fit(&features, &plan, &mut |event| {
-        bar.show(event.stage.name(), event.done, event.of)
+        bar.show(event.stage.name(), event.done, event.of);
     });
     bar.finish();
     let (detector, record) = fitted.map_err(sorted)?;

@@ -73,15 +73,16 @@ fn row(scored: &Scored) -> Value {
 
 fn piece(piece: Piece<'_>) -> Value {
     let text = piece.text;
-    match piece.token {
-        Some(token) => context! {
+    if let Some(token) = piece.token {
+        context! {
             text,
             coloured => true,
             opacity => format!("{:.2}", DEEPEST * token.probability),
             title => format!("probability {:.3}, logit {:.3}", token.probability, token.logit),
             in_answer => token.in_answer,
-        },
-        None => context! { text, coloured => false },
+        }
+    } else {
+        context! { text, coloured => false }
     }
 }
 

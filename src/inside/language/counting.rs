@@ -192,27 +192,24 @@ pub fn into_folder(
         origin
             .texts
             .insert(material.language.clone(), hashes(material, sequences));
-        let counts = match kept(&path, &origin, before)? {
-            Some(counts) => {
-                heard(Event::Kept {
-                    language: &material.language,
-                });
-                counts
-            }
-            None => {
-                heard(Event::Started {
-                    language: &material.language,
-                    tokens: sequences.read(),
-                });
-                let counted = language(tap, sequences, heard)?;
-                clamped += counted.clamped;
-                let counts = Counts::new(counted.counts.shape(), counted.counts.languages().to_vec(), origin)?;
-                counts.write(&path)?;
-                heard(Event::Done {
-                    language: &material.language,
-                });
-                counts
-            }
+        let counts = if let Some(counts) = kept(&path, &origin, before)? {
+            heard(Event::Kept {
+                language: &material.language,
+            });
+            counts
+        } else {
+            heard(Event::Started {
+                language: &material.language,
+                tokens: sequences.read(),
+            });
+            let counted = language(tap, sequences, heard)?;
+            clamped += counted.clamped;
+            let counts = Counts::new(counted.counts.shape(), counted.counts.languages().to_vec(), origin)?;
+            counts.write(&path)?;
+            heard(Event::Done {
+                language: &material.language,
+            });
+            counts
         };
         sum = Some(match sum {
             Some(sum) => sum.plus(&counts)?,

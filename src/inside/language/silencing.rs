@@ -217,7 +217,7 @@ pub fn silence(
     }
     let plan = rows(identified, &terms.languages, terms.plan)?;
     let mut stored = stored(path, terms)?;
-    let tokens: usize = texts.iter().map(|sequences| sequences.read()).sum();
+    let tokens: usize = texts.iter().map(super::sequences::Sequences::read).sum();
     heard(Event::Started {
         rows: plan.len(),
         kept: stored.rows.len(),

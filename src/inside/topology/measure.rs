@@ -155,7 +155,7 @@ pub fn measure_model(
     let blocks = decoder.blocks.len();
     let mut step = |stage, done, total| hear(Step { stage, done, total });
     let mut found = topology(&source, &decoder, plan.skip, |block| {
-        step(Stage::Weights, block + 1, blocks)
+        step(Stage::Weights, block + 1, blocks);
     })
     .map_err(weights)?;
     for tensor in OUTSIDE {

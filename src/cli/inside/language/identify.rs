@@ -74,7 +74,11 @@ pub(super) fn counts(path: &Path, header: Option<&Path>, languages: &[String]) -
         return Ok(counts);
     }
     counts.only(languages).ok_or_else(|| {
-        let known: Vec<&str> = counts.languages().iter().map(|language| language.name()).collect();
+        let known: Vec<&str> = counts
+            .languages()
+            .iter()
+            .map(widedeep::inside::language::LanguageCounts::name)
+            .collect();
         input(anyhow::anyhow!(
             "`{}` holds counts of {}, not of all of {}: name languages that were counted",
             path.display(),

@@ -87,7 +87,7 @@ fn models(arguments: &Arguments, a: &Path, b: &Path) -> Result<Comparison, Failu
     shown::warn_of_few_tokens(one.1.read.iter().chain(&other.1.read));
     let both = format!("{} and {}", arguments.a, arguments.b);
     compare_models((&one.0, &one.1), (&other.0, &other.1), arguments.seed, &mut |step| {
-        progress.hear(&both, step)
+        progress.hear(&both, step);
     })
     .map_err(sorted)
 }

@@ -84,7 +84,7 @@ impl MannWhitney {
                 .iter()
                 .take_while(|(value, _)| *value <= values[from].0)
                 .count();
-            let rank = from as f64 + (run as f64 + 1.0) / 2.0;
+            let rank = from as f64 + f64::midpoint(run as f64, 1.0);
             ranks += rank * values[from..from + run].iter().map(|(_, own)| own).sum::<f64>();
             ties += (run as f64).powi(3) - run as f64;
             from += run;

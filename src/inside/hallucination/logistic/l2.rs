@@ -74,7 +74,7 @@ pub(super) fn over_rows(
     };
     let loss = Loss { labels: &own, c };
 
-    let mut alpha = start.map_or_else(|| vec![0.0; n], |start| pick(start));
+    let mut alpha = start.map_or_else(|| vec![0.0; n], pick);
     let mut linear = times(&kernel, &alpha);
     let (mut first, mut second) = (vec![0.0; n], vec![0.0; n]);
     let mut objective = 0.5 * dot(&alpha, &linear) + loss.value(&linear);

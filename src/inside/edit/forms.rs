@@ -115,7 +115,9 @@ fn scaled_rows<'a>(
             draft.reshape(&name.clone(), &dimensions, format, move |into| {
                 numbers(weights, &name, into, |row, values| {
                     if rows.binary_search(&row).is_ok() {
-                        values.iter_mut().for_each(|value| *value *= scale);
+                        for value in values {
+                            *value *= scale;
+                        }
                     }
                 })
             })?;
@@ -164,7 +166,9 @@ fn columns<'a>(
     {
         draft.reshape(&tensor.name, &tensor.dimensions, format, move |into| {
             numbers(weights, &name, into, |_, values| {
-                columns.iter().for_each(|&column| values[column] *= scale);
+                for column in columns.iter().copied() {
+                    values[column] *= scale;
+                }
             })
         })?;
         return Ok(());

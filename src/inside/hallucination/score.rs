@@ -231,7 +231,9 @@ impl<'m> Scorer<'m> {
         mut tokens: Vec<TokenScore>,
     ) -> Option<(Outcome, Vec<TokenScore>, Vec<SentenceScore>)> {
         let mut found = Vec::new();
-        tokens.iter_mut().for_each(|token| token.in_answer = false);
+        for token in &mut tokens {
+            token.in_answer = false;
+        }
         for bytes in sentences(response) {
             let (mut sum, mut count) = (0.0, 0);
             for token in &mut tokens {

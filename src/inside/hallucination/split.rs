@@ -223,13 +223,6 @@ pub(super) fn normalised(question: &str) -> String {
 /// A number for every example; equal for those that share a question's text or an entity, directly or through others.
 fn clusters(examples: &[&Example]) -> Vec<usize> {
     let mut parent: Vec<usize> = (0..examples.len()).collect();
-    fn root(parent: &mut [usize], mut at: usize) -> usize {
-        while parent[at] != at {
-            parent[at] = parent[parent[at]];
-            at = parent[at];
-        }
-        at
-    }
     let mut first: HashMap<(u8, String), usize> = HashMap::new();
     for (nth, example) in examples.iter().enumerate() {
         let text = Some((0, normalised(&example.question))).filter(|(_, text)| !text.is_empty());
@@ -242,6 +235,15 @@ fn clusters(examples: &[&Example]) -> Vec<usize> {
         }
     }
     (0..examples.len()).map(|nth| root(&mut parent, nth)).collect()
+}
+
+/// The one that leads `at`'s cluster; the way to it is shortened.
+fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
 }
 
 impl Split {

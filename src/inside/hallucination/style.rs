@@ -182,12 +182,8 @@ impl Question {
 }
 
 fn few_shot(asked: &str) -> String {
-    let mut text = String::new();
-    for (question, answer) in EXAMPLES {
-        text.push_str(&format!("Question: {question}\nAnswer: {answer}\n\n"));
-    }
+    let examples = EXAMPLES.map(|(question, answer)| format!("Question: {question}\nAnswer: {answer}\n\n"));
     // One line: a question with line breaks would end its own block.
     let asked = asked.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.push_str(&format!("Question: {asked}\nAnswer:"));
-    text
+    format!("{}Question: {asked}\nAnswer:", examples.concat())
 }

@@ -61,6 +61,10 @@ fn collect(entry: Value, samples: &mut Vec<Sample>) -> Result<(), String> {
 }
 
 /// `None` for what is no text; nothing for a blank one.
+#[expect(
+    clippy::option_option,
+    reason = "the two kinds of nothing are told apart right where it is called"
+)]
 fn sample(text: Value) -> Option<Option<Sample>> {
     match text {
         Value::String(text) if text.trim().is_empty() => Some(None),

@@ -115,7 +115,7 @@ pub enum SilencingError {
         /// What is silent.
         silent: String,
         /// Why.
-        source: TapError,
+        source: Box<TapError>,
     },
     /// Units could not be silenced.
     #[error("failed to silence {silent}: {source}")]
@@ -123,7 +123,7 @@ pub enum SilencingError {
         /// What was to be silent.
         silent: String,
         /// Why.
-        source: TapError,
+        source: Box<TapError>,
     },
     /// No control can be drawn.
     #[error("failed to draw random units in the place of language `{language}`: {source}")]
@@ -235,14 +235,14 @@ pub fn silence(
         let edits = if units.is_empty() { Vec::new() } else { vec![edit] };
         tap.set_edits(&edits).map_err(|source| SilencingError::Edit {
             silent: silent.to_string(),
-            source,
+            source: Box::new(source),
         })?;
         let mut losses = Vec::with_capacity(texts.len());
         for sequences in texts {
             losses.push(loss(tap, sequences).map_err(|source| SilencingError::Tap {
                 language: sequences.language().to_owned(),
                 silent: silent.to_string(),
-                source,
+                source: Box::new(source),
             })?);
             heard(Event::Read(sequences.read()));
         }

@@ -265,9 +265,12 @@ fn conditions(identified: &Identified, plan: &Plan) -> Result<Vec<(Condition, Ve
     Ok(conditions)
 }
 
+/// Whether a condition is of a kind.
+type Is = fn(Condition) -> bool;
+
 /// The languages of the outputs, by condition.
 pub fn shares(outputs: &[Output]) -> Vec<Share> {
-    let kinds: [(&'static str, fn(Condition) -> bool); 3] = [
+    let kinds: [(&'static str, Is); 3] = [
         ("base", |condition| condition == Condition::Base),
         ("steered", |condition| condition == Condition::Steered),
         ("random", |condition| matches!(condition, Condition::Random(_))),

@@ -13,6 +13,9 @@ use crate::inside::bricks::specialise::{
 };
 use crate::inside::bricks::{Matrix, Unit, UnitSet};
 
+/// A layer's units of each function.
+type Sets = Vec<Vec<usize>>;
+
 /// Whether units that are active on nearly every text may be in a brick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,14 +86,14 @@ pub fn specialise(
     let count = profiles.layers();
     for first in (0..count).step_by(4) {
         let these: Vec<usize> = (first..count.min(first + 4)).collect();
-        let measured: Result<Vec<(Layer, Vec<Vec<usize>>)>, MasonryError> = these
+        let measured: Result<Vec<(Layer, Sets)>, MasonryError> = these
             .into_par_iter()
             .map(|layer| one(&profiles.layer(layer), labels, &split, settings, layer))
             .collect();
         layers.extend(measured?);
         progress(layers.len(), count);
     }
-    let (layers, sets): (Vec<Layer>, Vec<Vec<Vec<usize>>>) = layers.into_iter().unzip();
+    let (layers, sets): (Vec<Layer>, Vec<Sets>) = layers.into_iter().unzip();
     let per_brick = sets.first().and_then(|sets| sets.first()).map_or(0, Vec::len);
     Ok(Specialised {
         functions: labels.functions().to_vec(),
@@ -158,7 +161,7 @@ pub fn choose(
     settings: &Settings,
 ) -> Result<Chosen, MasonryError> {
     let labels = labels.only(instances)?;
-    let layers: Result<Vec<(Vec<Vec<usize>>, Vec<usize>)>, MasonryError> = (0..profiles.layers())
+    let layers: Result<Vec<(Sets, Vec<usize>)>, MasonryError> = (0..profiles.layers())
         .into_par_iter()
         .map(|layer| {
             let all = profiles.layer(layer);

@@ -290,8 +290,11 @@ fn flow_row(block: usize, set: &str, metric: &str, gathered: &Gathered) -> Optio
     })
 }
 
+/// A figure of what was accumulated.
+type Figure = fn(&Running) -> f64;
+
 /// What [`flow_values`] gives of each metric at each node.
-const FLOW_FIGURES: [(&str, fn(&Running) -> f64); 3] = [
+const FLOW_FIGURES: [(&str, Figure); 3] = [
     ("mean", Running::mean),
     ("std", Running::std),
     ("abs_mean", Running::abs_mean),
@@ -319,7 +322,7 @@ pub fn flow_values(flows: &[BlockFlow]) -> (serde_json::Value, Vec<u8>) {
             }
         }
     }
-    (header(entries), bytes)
+    (header(&entries), bytes)
 }
 
 fn append(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
@@ -327,7 +330,7 @@ fn append(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
     bytes.extend(values.flat_map(|value| (value as f32).to_le_bytes()));
 }
 
-fn header(entries: Vec<serde_json::Value>) -> serde_json::Value {
+fn header(entries: &[serde_json::Value]) -> serde_json::Value {
     json!({ "version": VERSION, "type": "f32", "order": "little-endian", "entries": entries })
 }
 
@@ -347,5 +350,5 @@ pub fn node_values(topology: &Topology) -> (serde_json::Value, Vec<u8>) {
         }));
         append(&mut bytes, nodes.values.iter().copied());
     }
-    (header(entries), bytes)
+    (header(&entries), bytes)
 }

@@ -49,7 +49,7 @@ impl<R: Read> Cursor<'_, R> {
             return Err(self.wrong("it does not begin with `GGUF`"));
         }
         let version = self.u32()?;
-        if version & 0xffff == 0 {
+        if version.trailing_zeros() >= 16 {
             return Err(self.wrong("its numbers are big-endian; convert it (`gguf_convert_endian.py`)"));
         }
         if !(2..=3).contains(&version) {

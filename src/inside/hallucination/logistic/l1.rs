@@ -265,7 +265,7 @@ impl<'a> Line<'a> {
                     .collect()
             };
             // The whole way ends on exact zeros, which from + (to − from) might miss.
-            let weights = if share == 1.0 {
+            let weights = if share >= 1.0 {
                 self.target.clone()
             } else {
                 along(self.weights, &self.change)

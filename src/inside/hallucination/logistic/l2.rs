@@ -17,8 +17,6 @@ const HALVINGS: usize = 40;
 pub(super) struct OverRows {
     /// `[rows]`; 0 for rows without importance.
     pub(super) alpha: Vec<f64>,
-    /// The predictor of every row of the matrix, `[rows]`.
-    pub(super) linear: Vec<f64>,
     pub(super) objective: f64,
     pub(super) violation: f64,
     pub(super) rounds: usize,
@@ -110,18 +108,8 @@ pub(super) fn over_rows(
     for (&row, alpha) in active.iter().zip(&alpha) {
         all[row] = *alpha;
     }
-    let linear = (0..gram.rows())
-        .map(|row| {
-            active
-                .iter()
-                .zip(&alpha)
-                .map(|(&other, alpha)| alpha * (gram.at(row, other) + one))
-                .sum()
-        })
-        .collect();
     Ok(OverRows {
         alpha: all,
-        linear,
         objective,
         violation,
         rounds,

@@ -30,6 +30,9 @@ pub(super) struct Material<'a> {
     pub(super) plan: &'a Plan,
 }
 
+/// Draws units, the nth time; nothing where there are too few.
+type Draw<'a> = &'a dyn Fn(usize) -> Option<Vec<usize>>;
+
 impl Material<'_> {
     /// Chosen units with an L2 penalty, C by cross-validation: the same procedure for H-units, random units and all units.
     fn refit(&self, positions: &[usize]) -> Result<Linear, StudyError> {
@@ -110,8 +113,7 @@ impl Material<'_> {
             let units = random::matched(&own, shape, &spared, seed.wrapping_add(nth as u64)).ok()?;
             Some(units.into_iter().map(|unit| shape.position(unit)).collect())
         };
-        let kinds: [(Scorer, &dyn Fn(usize) -> Option<Vec<usize>>); 2] =
-            [(Scorer::RandomUnits, &uniform), (Scorer::RandomInLayers, &in_layers)];
+        let kinds: [(Scorer, Draw<'_>); 2] = [(Scorer::RandomUnits, &uniform), (Scorer::RandomInLayers, &in_layers)];
         for (kind, (scorer, draw)) in kinds.into_iter().enumerate() {
             let mut fitted: Vec<(f64, Linear)> = Vec::new();
             for nth in 0..draws {

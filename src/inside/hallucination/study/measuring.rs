@@ -81,6 +81,7 @@ impl<'a> Ground<'a> {
 
 /// Measures on the test questions, and on other data sets, of which questions are left out that share their text or entity with training or validation ones.
 /// Each of the others comes with a name.
+#[expect(clippy::too_many_lines, reason = "one measurement after the other, each a few lines")]
 pub fn evaluate(
     features: &Features,
     detector: &Detector,
@@ -121,38 +122,7 @@ pub fn evaluate(
             .collect(),
         bias: detector.bias,
     };
-    let mut candidates = vec![(
-        Candidate {
-            scorer: Scorer::Detector,
-            model: Model::Units(own.clone()),
-        },
-        None,
-    )];
-    candidates.extend(material.random_units(detector, listen)?);
-    listen(Event {
-        stage: Stage::AllUnits,
-        done: 0,
-        of: 1,
-    });
-    candidates.push((material.all_units()?, None));
-    let train_examples: Vec<&Example> = train.iter().map(|&nth| &features.examples()[all[nth].answer]).collect();
-    let train_classes: Vec<Class> = train.iter().map(|&nth| all[nth].truth.into()).collect();
-    for (known, scorer) in Known::ALL {
-        let model = known.oriented(&train_examples, &train_classes);
-        candidates.extend(model.map(|model| (Candidate { scorer, model }, None)));
-    }
-    for (scorer, detector) in [(Scorer::Confidence, None), (Scorer::ConfidenceAndDetector, Some(&own))] {
-        let joint = Joint::fit(validation.seen(), &validation.classes, detector)?;
-        candidates.extend(joint.map(|joint| {
-            (
-                Candidate {
-                    scorer,
-                    model: Model::Joint(joint),
-                },
-                None,
-            )
-        }));
-    }
+    let candidates = candidates(detector, &own, &material, (&validation, features, &all, &train), listen)?;
     let ready: Vec<Ready> = candidates
         .into_iter()
         .filter_map(|(candidate, draws)| {
@@ -229,6 +199,50 @@ pub fn evaluate(
         permutation,
         seed: plan.split.seed,
     })
+}
+
+/// Everything that is measured beside each other: the detector, the baselines, and what they make together. Orders and weights that need data are found on
+/// training and validation questions.
+fn candidates(
+    detector: &Detector,
+    own: &Linear,
+    material: &Material<'_>,
+    (validation, features, all, train): (&Ground<'_>, &Features, &[Question], &[usize]),
+    listen: Listener<'_>,
+) -> Result<Vec<(Candidate, Option<Draws>)>, StudyError> {
+    let mut candidates = vec![(
+        Candidate {
+            scorer: Scorer::Detector,
+            model: Model::Units(own.clone()),
+        },
+        None,
+    )];
+    candidates.extend(material.random_units(detector, listen)?);
+    listen(Event {
+        stage: Stage::AllUnits,
+        done: 0,
+        of: 1,
+    });
+    candidates.push((material.all_units()?, None));
+    let train_examples: Vec<&Example> = train.iter().map(|&nth| &features.examples()[all[nth].answer]).collect();
+    let train_classes: Vec<Class> = train.iter().map(|&nth| all[nth].truth.into()).collect();
+    for (known, scorer) in Known::ALL {
+        let model = known.oriented(&train_examples, &train_classes);
+        candidates.extend(model.map(|model| (Candidate { scorer, model }, None)));
+    }
+    for (scorer, detector) in [(Scorer::Confidence, None), (Scorer::ConfidenceAndDetector, Some(own))] {
+        let joint = Joint::fit(validation.seen(), &validation.classes, detector)?;
+        candidates.extend(joint.map(|joint| {
+            (
+                Candidate {
+                    scorer,
+                    model: Model::Joint(joint),
+                },
+                None,
+            )
+        }));
+    }
+    Ok(candidates)
 }
 
 fn measure(ground: &Ground<'_>, ready: &[Ready], plan: &Plan) -> Result<Set, StudyError> {

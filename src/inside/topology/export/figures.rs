@@ -39,6 +39,7 @@ pub(super) fn block_divergences(measured: &ModelMeasurement) -> Vec<Vec<f64>> {
     divergence_matrix(&all, NODE_BINS)
 }
 
+#[expect(clippy::too_many_lines, reason = "one figure after the other")]
 pub(super) fn of_model(measured: &ModelMeasurement, divergences: &[Vec<f64>]) -> Figures {
     let blocks = measured.decoder.blocks.len();
     let topology = &measured.topology;

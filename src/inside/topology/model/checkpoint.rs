@@ -148,7 +148,7 @@ impl Checkpoint {
             tensors: BTreeMap::new(),
         };
         let all = stored.keys().chain(unread.keys()).map(String::as_str);
-        let names = Names::new(all).ok_or_else(|| OpenError::Family { path: path.to_owned() })?;
+        let names = Names::new(&all).ok_or_else(|| OpenError::Family { path: path.to_owned() })?;
         let unfit = unread.iter().find(|(name, _)| names.translate(name).is_some());
         if let Some((tensor, (path, kind))) = unfit {
             return Err(OpenError::Kind {
@@ -299,7 +299,9 @@ impl Weights for Checkpoint {
             }
             first = end;
         }
-        into.iter_mut().for_each(|value| *value += found.plus);
+        for value in into.iter_mut() {
+            *value += found.plus;
+        }
         Ok(())
     }
 }

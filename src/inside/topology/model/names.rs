@@ -61,7 +61,7 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// Finds the family; `None` where no name is like a block's.
-    pub(super) fn new(names: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+    pub(super) fn new(names: &(impl Iterator<Item = &'a str> + Clone)) -> Option<Self> {
         let prefixes = names.clone().filter_map(|name| {
             let prefix = LAST.iter().find_map(|last| name.strip_suffix(last))?;
             (prefix.ends_with("layers.") || prefix.is_empty()).then_some(prefix)
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn translated(names: &[&str], name: &str) -> Option<(String, Part)> {
-        Names::new(names.iter().copied()).unwrap().translate(name)
+        Names::new(&names.iter().copied()).unwrap().translate(name)
     }
 
     #[test]
@@ -158,6 +158,6 @@ mod tests {
         ];
         assert_eq!(translated(&names, names[1]), None);
         assert_eq!(translated(&names, names[0]).unwrap().0, "blk.0.ffn_down.weight");
-        assert_eq!(Names::new(names[1..].iter().copied()).map(|_| ()), None);
+        assert_eq!(Names::new(&names[1..].iter().copied()).map(|_| ()), None);
     }
 }

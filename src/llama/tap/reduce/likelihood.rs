@@ -47,7 +47,11 @@ impl Reducer for Likelihood {
         if predicted.position + 1 < self.from {
             return;
         }
-        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let highest = logits
+            .iter()
+            .copied()
+            .max_by(f32::total_cmp)
+            .unwrap_or(f32::NEG_INFINITY);
         // Single precision per term, double for their sum: the error is below 1e-6 nats.
         let sum: f64 = logits.iter().map(|logit| f64::from((logit - highest).exp())).sum();
         self.nats += f64::from(highest) + sum.ln() - f64::from(next);

@@ -185,7 +185,9 @@ fn gains_of_gemma_are_counted_from_one_and_norms_after_the_matrices_are_folded_i
     let mut tensors = model.renamed(|name| llama_name(name, &norms));
     for (name, _, values) in &mut tensors {
         if name.contains("layernorm") {
-            values.iter_mut().for_each(|gain| *gain -= 1.0);
+            for gain in values.iter_mut() {
+                *gain -= 1.0;
+            }
         }
     }
     folder.write(

@@ -93,11 +93,14 @@ impl Files {
 }
 
 /// What the program found, by place and measure.
+/// Means and standard deviations, node by node.
+type Flow = (Vec<f64>, Vec<f64>);
+
 struct Found {
     /// (layer, set, measure) → values, node by node.
     nodes: BTreeMap<(usize, String, String), Vec<f64>>,
     /// (layer, set, metric) → means and standard deviations, node by node.
-    flows: BTreeMap<(usize, String, String), (Vec<f64>, Vec<f64>)>,
+    flows: BTreeMap<(usize, String, String), Flow>,
     record: Value,
 }
 

@@ -12,7 +12,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// A bar for one stage after the other.
 pub(super) struct Bar {
-    bar: ProgressBar,
+    shown: ProgressBar,
     stage: &'static str,
     last_line: Instant,
 }
@@ -25,7 +25,7 @@ impl Bar {
             bar.set_style(style.progress_chars("=> "));
         }
         Self {
-            bar,
+            shown: bar,
             stage: "",
             last_line: Instant::now(),
         }
@@ -35,14 +35,14 @@ impl Bar {
     pub(super) fn show(&mut self, stage: &'static str, done: usize, total: usize) {
         if self.stage != stage {
             self.stage = stage;
-            self.bar.reset();
-            self.bar.set_message(stage);
-            self.bar.set_length(total as u64);
+            self.shown.reset();
+            self.shown.set_message(stage);
+            self.shown.set_length(total as u64);
             // What was done before says nothing about the speed.
-            self.bar.set_position(done as u64);
-            self.bar.reset_eta();
+            self.shown.set_position(done as u64);
+            self.shown.reset_eta();
         }
-        self.bar.set_position(done as u64);
+        self.shown.set_position(done as u64);
         if !std::io::stderr().is_terminal() && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             note(&format!("{done}/{total} {stage}"));
@@ -50,6 +50,6 @@ impl Bar {
     }
 
     pub(super) fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }

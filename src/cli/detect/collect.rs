@@ -226,16 +226,18 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
         None => Source::Questions(questions(arguments)?),
     };
     match &source {
-        Source::Questions(questions) => questions.iter().for_each(|question| {
-            hasher.update(format!("{question:?}\n").as_bytes());
-        }),
+        Source::Questions(questions) => {
+            for question in questions {
+                hasher.update(format!("{question:?}\n").as_bytes());
+            }
+        }
         Source::Answers(answered) => {
             note(
                 "the answers come from a file; what this model does while it reads them is not what it does when it answers",
             );
-            answered.iter().for_each(|answered| {
+            for answered in answered {
                 hasher.update(format!("{answered:?}\n").as_bytes());
-            });
+            }
         }
     }
     Ok((source, hasher.finalize().to_hex().to_string()))

@@ -1,5 +1,6 @@
 //! `widedeep inside bricks merge`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -229,7 +230,7 @@ fn shown(merged: &[Merged]) -> String {
             format!("{:.3e}", tensor.quantisation_error),
         ]);
     }
-    text.push_str(&format!("\n{table}"));
+    let _ = write!(text, "\n{table}");
     text
 }
 

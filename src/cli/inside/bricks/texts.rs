@@ -148,8 +148,10 @@ pub(super) fn model(name: &str) -> Result<Arc<Model>, Failure> {
 /// Tells what the user gave wrong from what went wrong.
 pub(super) fn sorted(error: MasonryError) -> Failure {
     match error {
-        MasonryError::Store { .. } | MasonryError::Export(_) | MasonryError::Template(_) => failed(error),
-        MasonryError::File(widedeep::llama::GgufError::Write { .. }) => failed(error),
+        MasonryError::Store { .. }
+        | MasonryError::Export(_)
+        | MasonryError::Template(_)
+        | MasonryError::File(widedeep::llama::GgufError::Write { .. }) => failed(error),
         _ => input(error),
     }
 }

@@ -1,5 +1,6 @@
 //! Results as text.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -41,7 +42,10 @@ pub(super) fn report(name: &str, report: &Report) -> String {
             let e = number(one.e_surrogate);
             table.add_row([one.name.to_owned(), estimate(one.alpha0), estimate(one.width), e]);
         }
-        text += &format!("\n{table}\n(E_surrogate is the model against its control; a single model has no E)\n");
+        let _ = write!(
+            text,
+            "\n{table}\n(E_surrogate is the model against its control; a single model has no E)\n"
+        );
     }
     let groups: Vec<&Part> = report.parts.iter().filter(|part| part.block.is_none()).collect();
     let mut parts = table(["part", "α0", "width", "R²"]);
@@ -125,11 +129,15 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
         trace.size
     );
     if let Some(floor) = trace.noise_floor() {
-        text += &format!("\nchanges of E below {floor:.3} (3 sd between repetitions) are noise\n");
+        let _ = write!(
+            text,
+            "\nchanges of E below {floor:.3} (3 sd between repetitions) are noise\n"
+        );
     }
     if let Some(curve) = trace.saturation() {
-        text += &format!(
-            "a guide for the eye: E rises to {:.3} with a time of {:.0} steps (R² {:.3})\n",
+        let _ = writeln!(
+            text,
+            "a guide for the eye: E rises to {:.3} with a time of {:.0} steps (R² {:.3})",
             curve.limit, curve.time, curve.r2
         );
     }
@@ -140,7 +148,7 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
         let p = found.and_then(|one| one.p).map_or_else(dash, chance);
         relations.add_row([relation.name, number(found.map(|one| one.rho)), count, p]);
     }
-    text += &format!("\n{relations}\n\n{MEANING}");
+    let _ = write!(text, "\n{relations}\n\n{MEANING}");
     text
 }
 

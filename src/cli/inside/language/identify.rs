@@ -1,5 +1,6 @@
 //! `widedeep inside language identify`.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -140,9 +141,13 @@ pub(super) fn summary(identified: &Identified, classes: &Classes) -> String {
         .enumerate()
         .map(|(n, count)| format!("{n}: {count}"))
         .collect();
-    text += &format!("\nselected units by number of languages  {}", by_number.join("  "));
+    let _ = write!(
+        text,
+        "\nselected units by number of languages  {}",
+        by_number.join("  ")
+    );
     if let Some(parts) = classes.parts() {
-        text += &format!("\n{parts}");
+        let _ = write!(text, "\n{parts}");
     }
     text
 }

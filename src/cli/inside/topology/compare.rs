@@ -76,11 +76,11 @@ fn networks(arguments: &Arguments, a: &Path, b: &Path) -> Result<Comparison, Fai
 fn models(arguments: &Arguments, a: &Path, b: &Path) -> Result<Comparison, Failure> {
     arguments.graph.for_model()?;
     let mut progress = Progress::new();
-    let text_b = arguments.text_b.as_deref().or(arguments.text.text.as_deref());
+    let text_b = arguments.text_b.as_deref().or(arguments.text.path.as_deref());
     let one = measured(
         arguments,
         (&arguments.a, a),
-        arguments.text.text.as_deref(),
+        arguments.text.path.as_deref(),
         &mut progress,
     )?;
     let other = measured(arguments, (&arguments.b, b), text_b, &mut progress)?;

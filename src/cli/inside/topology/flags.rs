@@ -89,7 +89,7 @@ impl Graph {
                 "--skip is for models; a network's file says which links there are"
             )));
         }
-        if text.text.is_some() {
+        if text.path.is_some() {
             return Err(input(anyhow::anyhow!(
                 "--text is for models; a network's inputs are a tensor that its file names as `inputs`"
             )));
@@ -112,8 +112,8 @@ impl Graph {
 #[derive(Debug, clap::Args)]
 pub(super) struct Text {
     /// Run the model over this text (UTF-8) for the metrics that depend on inputs
-    #[arg(long, value_name = "FILE")]
-    pub(super) text: Option<PathBuf>,
+    #[arg(long = "text", id = "text", value_name = "FILE")]
+    pub(super) path: Option<PathBuf>,
 
     /// Stop after so many tokens [default: the whole text]; fewer than 2048 make unsteady statistics
     #[arg(long, value_name = "N", requires = "text")]

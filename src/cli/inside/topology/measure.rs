@@ -83,7 +83,7 @@ fn model(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
     graph.for_model()?;
     let text = &arguments.text;
     let reading = text
-        .text
+        .path
         .as_deref()
         .map(|file| text.reading(file, graph.flow()))
         .transpose()?;

@@ -151,14 +151,8 @@ one scale: E with weights brought to one root mean square.";
 fn table<T: Into<comfy_table::Cell>>(header: impl IntoIterator<Item = T>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
-    let last = table.column_count();
-    for column in (1..last)
-        .filter_map(|at| table.column_mut(at).map(|_| at))
-        .collect::<Vec<_>>()
-    {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

@@ -22,6 +22,7 @@ def flags():
     parser.add_argument("-kvu", "--kv-unified", action="store_true")
     parser.add_argument("-t", "--threads", type=int, default=1)
     parser.add_argument("--jinja", action="store_true")
+    parser.add_argument("--lora", action="append", default=[])
     return parser
 
 
@@ -39,6 +40,7 @@ def main():
     params.cpuparams.n_threads = arguments.threads
     params.cpuparams_batch.n_threads = arguments.threads
     params.use_jinja = arguments.jinja
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in arguments.lora]
     # Small: it serves tests.
     params.n_threads_http = 4
     params.cache_ram_mib = 0

@@ -32,6 +32,8 @@ at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]];
 # Whether `.tools/env` exists and all that it names is still there.
 decided_before() (
     [[ -f $env_file ]] || exit 1
+    # Written by an older script.
+    grep -qx '# form: 2' "$env_file" || exit 1
     while read -r path; do
         [[ -e $path ]] || { say "\`$path\` is gone: deciding anew"; exit 1; }
     done < <(sed -n 's/^# needs: //p' "$env_file")
@@ -271,12 +273,28 @@ do one of these, then run the same command again:
     exit 1
 }
 
+# What llama.cpp is compiled with where the CPU has AVX-512 FP16: without it. ggml takes half-precision vectors in strides of 128 there, and heads
+# of 64 values, as SmolLM2's, are left to a loop that converts one value at a time: attention takes several times as long
+# (benchmarks/README.md, "engine"). With plain AVX-512 the stride is 64.
+without_half=''
+
+find_half() {
+    local -a cc
+    read -ra cc <<<"${CC:-cc}"
+    local macros flag=-mno-avx512fp16
+    macros=$("${cc[@]}" -march=native -dM -E -x c /dev/null 2>/dev/null) || return 0
+    if [[ $macros == *__AVX512FP16__* ]] && "${cc[@]}" "$flag" -fsyntax-only -x c /dev/null 2>/dev/null; then
+        without_half=$flag
+    fi
+}
+
 write_decision() {
     local new=$env_file.$$ argument
     local -a arguments
     read -ra arguments <<<"$clang_args"
     {
         echo "# Written by scripts/toolchain.sh; \`make clean-tools\` forgets it. To call cargo by hand: . .tools/env"
+        echo '# form: 2'
         printf '# needs: %s\n' "$cmake" "$libclang_file"
         for argument in ${arguments[@]+"${arguments[@]}"}; do
             # A folder of headers goes with the version of gcc that it belongs to.
@@ -286,6 +304,9 @@ write_decision() {
         [[ $cmake != "$root"/.tools/* ]] || printf "export PATH=%q:\"\$PATH\"\n" "$(dirname "$cmake")"
         printf 'export LIBCLANG_PATH=%q\n' "$libclang"
         [[ -z $clang_args ]] || printf 'export BINDGEN_EXTRA_CLANG_ARGS=%q\n' "$clang_args"
+        if [[ -n $without_half ]]; then
+            printf 'export CFLAGS=%q CXXFLAGS=%q\n' "${CFLAGS:+$CFLAGS }$without_half" "${CXXFLAGS:+$CXXFLAGS }$without_half"
+        fi
     } >"$new"
     mv "$new" "$env_file"
 }
@@ -296,5 +317,6 @@ fi
 check_prerequisites
 mkdir -p .tools
 look || { from_debian; look; } || { from_pypi; look; } || give_up
+find_half
 write_decision
 say "using $(cargo --version), $cmake, $libclang_file (kept in $env_file)"

@@ -243,6 +243,7 @@ async fn the_same_group_gets_the_same_replies_from_a_fresh_engine() {
                 let sampling = Sampling {
                     temperature: 1.0,
                     top_p: 0.95,
+                    top_k: None,
                     seed: 1000 + i,
                 };
                 engine.job(

@@ -78,7 +78,7 @@ impl Interval {
 
     /// The central part of a sample: its quantiles at both tails, linear between order statistics (NumPy's default).
     /// `None` without draws. Sorts them.
-    pub(super) fn percentile(draws: &mut [f64], level: Level) -> Option<Self> {
+    pub(crate) fn percentile(draws: &mut [f64], level: Level) -> Option<Self> {
         draws.sort_by(f64::total_cmp);
         let low = quantile(draws, level.tail())?;
         let high = quantile(draws, 1.0 - level.tail())?;

@@ -72,6 +72,7 @@ mod tests {
             sampling: Sampling {
                 temperature: 1.0,
                 top_p: 1.0,
+                top_k: None,
                 seed,
             },
             origin: Origin {

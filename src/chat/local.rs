@@ -37,6 +37,11 @@ impl LocalModel {
         })
     }
 
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The engine's counters.
     pub fn stats(&self) -> EngineStats {
         self.engine.stats()

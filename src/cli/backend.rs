@@ -1,16 +1,20 @@
 //! From the words of `--model` to something that answers: a local model, or one behind an API.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use widedeep::chat::openai::{BaseUrl, Capabilities, Endpoint, Features, KeySource, OPENAI, OPENAI_KEY};
 use widedeep::chat::{ChatModel, Identity, LocalModel, OpenAiModel};
 use widedeep::fetch::{self, Home};
+use widedeep::inside::hallucination::Detector;
+use widedeep::inside::hallucination::whitebox::DetectorModel;
 use widedeep::llama::{EngineConfig, EngineError, KvType, Threads};
+use widedeep::network::spec::DETECTOR;
 use widedeep::run::{Collector, Meter};
 
+use super::detect::Found;
 use super::{Failure, failed, input};
 
 /// How `--model` names a model behind an API.
@@ -77,6 +81,8 @@ pub(crate) enum Prepared {
     Local(Arc<LocalModel>),
     /// A model behind an API.
     Endpoint(Box<Endpoint>, Identity),
+    /// A detector of made-up answers, with the model that it reads.
+    Detector(Arc<DetectorModel>),
 }
 
 /// A model that answers.
@@ -91,6 +97,7 @@ impl Prepared {
         match self {
             Prepared::Local(model) => model.identity(),
             Prepared::Endpoint(_, identity) => identity,
+            Prepared::Detector(detector) => detector.identity(),
         }
     }
 
@@ -106,6 +113,12 @@ impl Prepared {
             Prepared::Local(model) => {
                 return Ok(Loaded {
                     model: Arc::clone(model) as Arc<dyn ChatModel>,
+                    can: None,
+                });
+            }
+            Prepared::Detector(detector) => {
+                return Ok(Loaded {
+                    model: Arc::clone(detector) as Arc<dyn ChatModel>,
                     can: None,
                 });
             }
@@ -130,6 +143,9 @@ impl Prepared {
 impl Backend {
     /// The model of these words.
     pub(crate) fn prepare(&self, words: &str) -> Result<Prepared, Failure> {
+        if let Some(file) = words.strip_prefix(DETECTOR) {
+            return self.detector(words, file);
+        }
         match words.strip_prefix(API) {
             Some(name) => self.endpoint(name),
             None => self.local(words),
@@ -153,6 +169,20 @@ impl Backend {
             other => input(anyhow::Error::from(other).context(format!("failed to start the model `{name}`"))),
         })?;
         Ok(Prepared::Local(Arc::new(model)))
+    }
+
+    /// The detector of `FILE` or `FILE@MODEL`.
+    fn detector(&self, words: &str, file: &str) -> Result<Prepared, Failure> {
+        let (file, model) = match file.rsplit_once('@') {
+            Some((file, model)) => (file, Some(model)),
+            None => (file, None),
+        };
+        let detector = Detector::read(Path::new(file)).map_err(input)?;
+        let found = Found::of_detector(&detector, model)?;
+        let style = found.admitted_by(&detector)?;
+        let norms = found.norms()?;
+        let model = DetectorModel::start(words, found.load()?, norms, detector, style, self.threads);
+        Ok(Prepared::Detector(Arc::new(model.map_err(failed)?)))
     }
 
     fn endpoint(&self, name: &str) -> Result<Prepared, Failure> {

@@ -40,7 +40,7 @@ pub(crate) fn run(
         .prepared()
         .filter_map(|prepared| match prepared {
             Prepared::Local(model) => Some((model.identity().name.clone(), Arc::clone(model) as Tokeniser)),
-            Prepared::Endpoint(..) => None,
+            Prepared::Endpoint(..) | Prepared::Detector(_) => None,
         })
         .collect();
     material.survey()?;

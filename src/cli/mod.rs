@@ -4,7 +4,9 @@ mod backend;
 mod batch;
 mod compare;
 mod data;
+mod detect;
 mod dry_run;
+mod edit;
 mod eval;
 mod inside;
 mod material;
@@ -50,8 +52,10 @@ enum Command {
     Eval(Box<eval::Arguments>),
     Score(score::Arguments),
     Compare(Box<compare::Arguments>),
-    Inside(inside::Arguments),
     Networks(networks::Arguments),
+    Detect(detect::Arguments),
+    Edit(Box<edit::Arguments>),
+    Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
     Data(data::DataArgs),
@@ -105,8 +109,10 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
-        Command::Inside(arguments) => inside::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
+        Command::Edit(arguments) => edit::run(&arguments),
+        Command::Inside(arguments) => inside::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),
         Command::Data(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),

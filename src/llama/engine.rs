@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -165,6 +166,8 @@ pub(super) struct Counters {
     pub(super) batches: AtomicU64,
     /// Threads of the last batch; not a count.
     pub(super) threads: AtomicUsize,
+    /// Nanoseconds inside llama.cpp; not a count either.
+    pub(super) inside: AtomicU64,
 }
 
 /// Engines started in this process, for the names of their threads.
@@ -316,6 +319,11 @@ impl Engine {
     /// The threads that evaluated the last batch; 0 before the first.
     pub fn threads(&self) -> usize {
         self.shared.counters.threads.load(Relaxed)
+    }
+
+    /// Wall-clock time that llama.cpp has spent evaluating batches so far: what is left of a caller's time is ours.
+    pub fn inside(&self) -> Duration {
+        Duration::from_nanos(self.shared.counters.inside.load(Relaxed))
     }
 
     /// What has been counted so far.

@@ -1,6 +1,7 @@
 //! A GGUF file: loading, what it is, its tokens and its chat template.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +9,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
-use super::template::{ChatTemplate, Piece, TemplateError, Turn};
+use super::template::{ChatTemplate, Ending, Piece, TemplateError, Turn};
 use super::{Token, log, room};
 
 /// Failures to load a model.
@@ -61,6 +62,15 @@ pub struct Model {
     template: ChatTemplate,
     /// Memory that loading took from the system; weights that are mapped from the file take none until they are read.
     allocated: u64,
+}
+
+/// A conversation in tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// All of them, mark-up included.
+    pub tokens: Vec<Token>,
+    /// Where the text of each turn is; a system turn that the template refuses has been put in front of the first user turn's text, as a place of its own.
+    pub places: Vec<Range<usize>>,
 }
 
 /// llama.cpp's process-wide state; it may be initialised only once.
@@ -161,7 +171,7 @@ impl Model {
     pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<Token>, TemplateError> {
         let vocab = self.inner.vocab();
         let mut tokens = Vec::new();
-        for piece in self.template.render(turns)? {
+        for piece in self.template.render(turns, Ending::Open)? {
             match piece {
                 Piece::Markup(text) => vocab.tokenize_into(text.as_bytes(), &mut tokens, false, true),
                 Piece::Content(text) => tokens.extend(self.plain(text)),
@@ -171,6 +181,30 @@ impl Model {
             tokens.insert(0, vocab.bos());
         }
         Ok(tokens)
+    }
+
+    /// A conversation to its end, the mark that closes the last turn included.
+    pub fn conversation(&self, turns: &[Turn]) -> Result<Conversation, TemplateError> {
+        let vocab = self.inner.vocab();
+        let mut tokens = Vec::new();
+        let mut places = Vec::new();
+        for piece in self.template.render(turns, Ending::Closed)? {
+            match piece {
+                Piece::Markup(text) => vocab.tokenize_into(text.as_bytes(), &mut tokens, false, true),
+                Piece::Content(text) => {
+                    let first = tokens.len();
+                    tokens.extend(self.plain(text));
+                    places.push(first..tokens.len());
+                }
+            }
+        }
+        if vocab.should_add_bos() && tokens.first() != Some(&vocab.bos()) {
+            tokens.insert(0, vocab.bos());
+            for place in &mut places {
+                *place = place.start + 1..place.end + 1;
+            }
+        }
+        Ok(Conversation { tokens, places })
     }
 
     /// A token that means nothing in particular.
@@ -183,8 +217,8 @@ impl Model {
         }
     }
 
-    /// Tokens of plain text: nothing in it is special.
-    pub(super) fn plain(&self, text: &str) -> Vec<Token> {
+    /// Tokens of plain text, without any at its beginning: nothing in it is special.
+    pub fn plain(&self, text: &str) -> Vec<Token> {
         self.inner.vocab().tokenize(text.as_bytes(), false, false)
     }
 

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -118,7 +119,10 @@ impl<'m> Scheduler<'m> {
         if let Some(id) = alone {
             self.batch.push(self.model.filler(), 0, id, Reads::Nothing);
         }
+        let clock = Instant::now();
         let threads = self.kv.decode(&mut self.crew, &self.batch)?;
+        let inside = u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.counters.inside.fetch_add(inside, Relaxed);
         self.counters.threads.store(threads, Relaxed);
         if let Some(id) = alone {
             self.kv.wipe(id);

@@ -1,5 +1,7 @@
 //! One job on its way through the engine: what is in the cache, what must be fed next, and what the reply is so far.
 
+use std::num::NonZeroU16;
+
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
@@ -16,6 +18,9 @@ pub struct Sampling {
     pub temperature: f32,
     /// Nucleus: the smallest set of tokens that holds this much probability. 1 keeps all.
     pub top_p: f32,
+    /// Only so many of the most probable tokens are drawn from, before the nucleus is taken; all if nothing is given. The local engine alone knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<NonZeroU16>,
     /// Seed of this call's draws.
     pub seed: u64,
 }
@@ -26,6 +31,7 @@ impl Sampling {
         Self {
             temperature: 0.0,
             top_p: 1.0,
+            top_k: None,
             seed: 0,
         }
     }
@@ -146,11 +152,13 @@ impl Sequence {
         let sampler = (sampling.temperature > 0.0).then(|| {
             // llama.cpp's seed has 32 bits; fold the 64 so that seeds that differ anywhere differ here.
             let seed = u32::try_from((sampling.seed ^ (sampling.seed >> 32)) & u64::from(u32::MAX)).unwrap_or(0);
-            LlamaSampler::chain_simple([
+            let top_k = sampling.top_k.map(|top_k| LlamaSampler::top_k(top_k.get().into()));
+            let rest = [
                 LlamaSampler::top_p(sampling.top_p, 1),
                 LlamaSampler::temp(sampling.temperature),
                 LlamaSampler::dist(seed),
-            ])
+            ];
+            LlamaSampler::chain_simple(top_k.into_iter().chain(rest))
         });
         let mut sequence = Self {
             id,

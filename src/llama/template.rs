@@ -59,6 +59,15 @@ pub(super) enum Piece<'a> {
     Content(&'a str),
 }
 
+/// How a rendered conversation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Where the model's reply begins.
+    Open,
+    /// With the mark that closes the last turn.
+    Closed,
+}
+
 /// How a conversation becomes a prompt.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
@@ -82,9 +91,9 @@ impl ChatTemplate {
         }
     }
 
-    /// Renders a conversation up to the place where the model's reply begins.
-    pub(super) fn render<'a>(&self, turns: &'a [Turn]) -> Result<Vec<Piece<'a>>, TemplateError> {
-        match self.render_as_given(turns) {
+    /// Renders a conversation.
+    pub(super) fn render<'a>(&self, turns: &'a [Turn], ending: Ending) -> Result<Vec<Piece<'a>>, TemplateError> {
+        match self.render_as_given(turns, ending) {
             Ok(pieces) => Ok(pieces),
             // Several templates (Gemma's, early Mistral's) refuse or drop a system turn; their model cards say to put it
             // in front of the first user turn.
@@ -98,34 +107,41 @@ impl ChatTemplate {
                         speaker: Speaker::User, ..
                     },
                     ..,
-                ] => self.render_merged(turns).map_err(|_| error),
+                ] => self.render_merged(turns, ending).map_err(|_| error),
                 _ => Err(error),
             },
         }
     }
 
-    fn render_as_given<'a>(&self, turns: &'a [Turn]) -> Result<Vec<Piece<'a>>, TemplateError> {
+    fn render_as_given<'a>(&self, turns: &'a [Turn], ending: Ending) -> Result<Vec<Piece<'a>>, TemplateError> {
         let contents: Vec<Vec<&str>> = turns.iter().map(|turn| vec![turn.content.as_str()]).collect();
         let speakers: Vec<Speaker> = turns.iter().map(|turn| turn.speaker).collect();
-        self.fill(&speakers, &contents)
+        self.fill(&speakers, &contents, ending)
     }
 
-    fn render_merged<'a>(&self, turns: &'a [Turn]) -> Result<Vec<Piece<'a>>, TemplateError> {
+    fn render_merged<'a>(&self, turns: &'a [Turn], ending: Ending) -> Result<Vec<Piece<'a>>, TemplateError> {
         let mut contents = vec![vec![turns[0].content.as_str(), "\n\n", turns[1].content.as_str()]];
         contents.extend(turns[2..].iter().map(|turn| vec![turn.content.as_str()]));
         let speakers: Vec<Speaker> = turns[1..].iter().map(|turn| turn.speaker).collect();
-        self.fill(&speakers, &contents)
+        self.fill(&speakers, &contents, ending)
     }
 
-    fn fill<'a>(&self, speakers: &[Speaker], contents: &[Vec<&'a str>]) -> Result<Vec<Piece<'a>>, TemplateError> {
+    fn fill<'a>(
+        &self,
+        speakers: &[Speaker],
+        contents: &[Vec<&'a str>],
+        ending: Ending,
+    ) -> Result<Vec<Piece<'a>>, TemplateError> {
         let messages: Vec<Value> = speakers
             .iter()
             .enumerate()
             .map(|(i, &speaker)| context! { role => role(speaker), content => placeholder(i) })
             .collect();
-        let rendered = self.render_text(&messages).map_err(|error| TemplateError::Render {
-            reason: format!("{error:#}"),
-        })?;
+        let rendered = self
+            .render_text(&messages, ending)
+            .map_err(|error| TemplateError::Render {
+                reason: format!("{error:#}"),
+            })?;
         let mut pieces = Vec::new();
         let mut rest = rendered.as_str();
         for (i, (&speaker, content)) in speakers.iter().zip(contents).enumerate() {
@@ -146,7 +162,7 @@ impl ChatTemplate {
         Ok(pieces)
     }
 
-    fn render_text(&self, messages: &[Value]) -> Result<String, minijinja::Error> {
+    fn render_text(&self, messages: &[Value], ending: Ending) -> Result<String, minijinja::Error> {
         let mut environment = Environment::new();
         // Published templates test undefined variables (`tools`, `documents`) for truth: that must not be an error here.
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
@@ -163,7 +179,7 @@ impl ChatTemplate {
         environment.add_function("strftime_now", |_format: String| "1 January 2025".to_owned());
         environment.render_str(
             &self.source,
-            context! { messages => messages, add_generation_prompt => true, bos_token => &self.bos, eos_token => &self.eos },
+            context! { messages => messages, add_generation_prompt => ending == Ending::Open, bos_token => &self.bos, eos_token => &self.eos },
         )
     }
 }
@@ -209,7 +225,7 @@ mod tests {
         let template = ChatTemplate::new(Some(CHATML.into()), "<s>".into(), "</s>".into());
         let turns = turns();
         assert_eq!(
-            template.render(&turns).unwrap(),
+            template.render(&turns, Ending::Open).unwrap(),
             [
                 Piece::Markup("<|im_start|>system\n".into()),
                 Piece::Content("Judge."),
@@ -225,7 +241,7 @@ mod tests {
         let template = ChatTemplate::new(Some(NO_SYSTEM.into()), "<bos>".into(), "<eos>".into());
         let turns = turns();
         assert_eq!(
-            template.render(&turns).unwrap(),
+            template.render(&turns, Ending::Open).unwrap(),
             [
                 Piece::Markup("<bos><start_of_turn>user\n".into()),
                 Piece::Content("Judge."),
@@ -250,7 +266,7 @@ mod tests {
             },
         ];
         assert!(matches!(
-            template.render(&turns),
+            template.render(&turns, Ending::Open),
             Err(TemplateError::LostTurn { speaker: "assistant" })
         ));
     }
@@ -260,7 +276,7 @@ mod tests {
         let template = ChatTemplate::new(None, String::new(), String::new());
         let turns = turns();
         let text: String = template
-            .render(&turns)
+            .render(&turns, Ending::Open)
             .unwrap()
             .iter()
             .map(|piece| match piece {

@@ -177,6 +177,7 @@ pub(super) fn draw(temperature: f32, top_p: f32, run: u64, place: Place) -> Samp
         Sampling {
             temperature,
             top_p,
+            top_k: None,
             seed: seed(run, place),
         }
     }

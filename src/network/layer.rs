@@ -8,7 +8,7 @@ use futures::future::join_all;
 use super::evaluate::{EvaluateError, Setting, draw};
 use super::opinion::{Missing, Opinion};
 use super::seed::Place;
-use super::spec::{Defects, HistoryUse, Network, Orders};
+use super::spec::{Defects, HistoryUse, Network, NeuronKind, Orders};
 use crate::chat::{CallKey, ChatError, ChatModel, Reply, Request, Speaker, Turn, Usage};
 use crate::pair::{Order, Pair};
 use crate::prompt::{self, History, Member, Nonce, Rendered, Shown, relabel};
@@ -123,10 +123,17 @@ fn slot(
         sample,
         attempt: 0,
     };
+    let kind = network.kind_of(layer, neuron);
     let request = |reviews: Option<usize>| -> Result<Request, EvaluateError> {
-        let rendered = render(layer, neuron, order, reviews, ground, setting)?;
+        let turns = match kind {
+            NeuronKind::Language => {
+                let rendered = render(layer, neuron, order, reviews, ground, setting)?;
+                turns(rendered.system, rendered.user)
+            }
+            NeuronKind::Detector => as_it_is(ground.pair, order),
+        };
         Ok(Request {
-            turns: turns(rendered.system, rendered.user),
+            turns,
             plan: network.plan(model.steering(), setting.family),
             sampling: draw(network.temperature(0), network.sampling.top_p, setting.seed, place),
             origin: place.origin(),
@@ -134,7 +141,7 @@ fn slot(
     };
     let mut chosen = request(None)?;
     let mut shortened = None;
-    if reads_reviews(layer, network) {
+    if reads_reviews(layer, network) && kind == NeuronKind::Language {
         for length in REVIEW_LENGTHS {
             if model.fit(&chosen).is_none_or(crate::chat::Fit::fits) {
                 break;
@@ -243,6 +250,23 @@ fn relabelled(review: &str, order: Order, setting: &Setting<'_>) -> String {
         (Order::Swapped, Defects::Fixed) => relabel::swap(review),
         (Order::Swapped, Defects::Reproduce) => relabel::swap_compat(review),
     }
+}
+
+/// The pair as a detector reads it: the query, then each response as an assistant's turn, nothing else.
+fn as_it_is(pair: &Pair, order: Order) -> Vec<Turn> {
+    let (first, second) = match order {
+        Order::Forward => (&pair.response1, &pair.response2),
+        Order::Swapped => (&pair.response2, &pair.response1),
+    };
+    let turn = |speaker, content: &String| Turn {
+        speaker,
+        content: content.clone(),
+    };
+    vec![
+        turn(Speaker::User, &pair.query),
+        turn(Speaker::Assistant, first),
+        turn(Speaker::Assistant, second),
+    ]
 }
 
 /// The conversation of one call.

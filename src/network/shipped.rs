@@ -1,7 +1,7 @@
 //! The networks that come with the program.
 
 /// Name and TOML text of every shipped network.
-pub const SHIPPED: [(&str, &str); 7] = [
+pub const SHIPPED: [(&str, &str); 8] = [
     ("widedeep", include_str!("../../prompts/networks/widedeep.toml")),
     (
         "widedeep-unanimous",
@@ -14,6 +14,10 @@ pub const SHIPPED: [(&str, &str); 7] = [
     (
         "widedeep-compat",
         include_str!("../../prompts/networks/widedeep-compat.toml"),
+    ),
+    (
+        "widedeep-whitebox",
+        include_str!("../../prompts/networks/widedeep-whitebox.toml"),
     ),
     ("faireval", include_str!("../../prompts/networks/faireval.toml")),
     ("single", include_str!("../../prompts/networks/single.toml")),

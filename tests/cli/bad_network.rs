@@ -20,7 +20,7 @@ fn refused(folder: &Folder, options: &str) -> OutputAssert {
 #[test]
 fn an_unknown_network_is_answered_with_those_that_are_known() {
     refused(&Folder::new(), "--network wide").stderr_eq(str![[r#"
-error: there is no network `wide`: shipped are widedeep, widedeep-unanimous, widedeep-sequential, widedeep-compat, faireval, single, jury, baselines are longer, always-model1, and no file has this path
+error: there is no network `wide`: shipped are widedeep, widedeep-unanimous, widedeep-sequential, widedeep-compat, widedeep-whitebox, faireval, single, jury, baselines are longer, always-model1, and no file has this path
 
 "#]]);
 }

@@ -35,7 +35,7 @@ fn a_network_that_is_not_there_is_answered_with_those_that_are() {
         .code(2)
         .stdout_eq("")
         .stderr_eq(snapbox::str![[r#"
-error: there is no shipped network `widedeeep`; there are widedeep, widedeep-unanimous, widedeep-sequential, widedeep-compat, faireval, single, jury
+error: there is no shipped network `widedeeep`; there are widedeep, widedeep-unanimous, widedeep-sequential, widedeep-compat, widedeep-whitebox, faireval, single, jury
 
 "#]]);
 }

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::ops::Range;
 
 use widedeep::inside::topology::{
-    CompareError, Decoder, Heads, Matrix, Measure, Mode, Model, Set, Shape, Skip, Topology, Weights, Wiring, baselines,
-    compare_links, compare_nodes, divergence_matrix, steps, topology,
+    Decoder, Heads, Matrix, Measure, Mode, Model, Set, Shape, Skip, Topology, Weights, Wiring, baselines,
+    compare_links, compare_nodes, divergence_matrix, pair_blocks, steps, topology,
 };
 
 use crate::gguf::{Gguf, default_model};
@@ -40,9 +40,10 @@ fn analysed(tensors: &Tensors) -> (Decoder, Topology) {
 fn a_model_does_not_differ_from_itself() {
     let (tensors, _) = first_toy();
     let (decoder, topology) = analysed(&tensors);
-    let rows = compare_nodes(&topology, &topology);
+    let rows = compare_nodes(&topology, &topology, &[(0, 0)]);
     assert_eq!(rows.len(), topology.nodes.len());
     for row in rows {
+        let row = row.difference;
         let paired = row.paired.unwrap();
         assert!(row.jensen_shannon_bits + row.wasserstein + row.kolmogorov_smirnov + paired.shift_std < 1e-300);
         assert!((row.kolmogorov_smirnov_p - 1.0).abs() < 1e-12 && (paired.correlation.unwrap() - 1.0).abs() < 1e-12);
@@ -52,7 +53,7 @@ fn a_model_does_not_differ_from_itself() {
         weights: &tensors,
         decoder: &decoder,
     };
-    let links = compare_links(model, model, 0, |_| {}).unwrap();
+    let links = compare_links(model, model, &[(0, 0)], 0, |_| {}).unwrap();
     assert_eq!(links.len(), 7);
     assert!(
         links
@@ -66,22 +67,22 @@ fn a_model_does_not_differ_from_itself() {
 fn the_unit_that_moved_is_named_with_its_shift() {
     let (one, other) = (first_toy().0, moved(7, 0.5));
     let ((decoder, before), (_, after)) = (analysed(&one), analysed(&other));
-    let rows = compare_nodes(&before, &after);
+    let rows = compare_nodes(&before, &after, &[(0, 0)]);
     let row = |measure| {
         let wanted = |row: &&widedeep::inside::topology::NodeDifference| {
             (row.set, row.measure, row.mode) == (Set::FfnNeuron, measure, Mode::Raw)
         };
         rows.iter().find(wanted).unwrap()
     };
-    let (unit, shift) = row(Measure::InUp).paired.as_ref().unwrap().moved[0];
+    let (unit, shift) = row(Measure::InUp).difference.paired.as_ref().unwrap().moved[0];
     assert!(unit == 7 && (shift - 0.5 * 12.0).abs() < 1e-9, "{unit} {shift}");
-    assert!(row(Measure::Out).paired.as_ref().unwrap().shift_std < 1e-300);
+    assert!(row(Measure::Out).difference.paired.as_ref().unwrap().shift_std < 1e-300);
 
     let model = |weights| Model {
         weights,
         decoder: &decoder,
     };
-    let links = compare_links(model(&one), model(&other), 0, |_| {}).unwrap();
+    let links = compare_links(model(&one), model(&other), &[(0, 0)], 0, |_| {}).unwrap();
     for row in links {
         let expected = if row.tensor == "ffn_up" {
             (0.25_f64 / 20.0).sqrt()
@@ -96,16 +97,29 @@ fn the_unit_that_moved_is_named_with_its_shift() {
 }
 
 #[test]
-fn models_with_other_numbers_of_blocks_are_refused() {
+fn models_with_other_numbers_of_blocks_are_paired_by_depth() {
+    assert_eq!(pair_blocks(3, 3), [(0, 0), (1, 1), (2, 2)]);
+    assert_eq!(pair_blocks(3, 5), [(0, 0), (1, 2), (2, 4)]);
+    assert_eq!(pair_blocks(5, 3), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)]);
+    assert_eq!(pair_blocks(1, 4), [(0, 0)]);
+    assert_eq!(pair_blocks(4, 1), [(0, 0), (1, 0), (2, 0), (3, 0)]);
+
     let (one, _) = first_toy();
-    let decoder = analysed(&one).0;
+    let (decoder, topology) = analysed(&one);
     let twice = Decoder {
         blocks: [&decoder.blocks[..], &decoder.blocks[..]].concat(),
         ..decoder.clone()
     };
     let model = |decoder| Model { weights: &one, decoder };
-    let error = compare_links(model(&decoder), model(&twice), 0, |_| {}).unwrap_err();
-    assert!(matches!(error, CompareError::Blocks { one: 1, other: 2 }));
+    let pairs = pair_blocks(2, 1);
+    let rows = compare_links(model(&twice), model(&decoder), &pairs, 0, |_| {}).unwrap();
+    assert_eq!(rows.len(), 14);
+    assert_eq!((rows[13].block, rows[13].block_b), (1, 0));
+    assert_eq!(
+        compare_nodes(&topology, &topology, &[]).len(),
+        0,
+        "what has no partner is left out"
+    );
 }
 
 #[test]
@@ -174,7 +188,7 @@ fn weights_of_two_real_blocks_are_as_far_apart_as_the_reference_says() {
                 decoder: &decoder,
             },
         );
-        let rows = compare_links(a, b, 0, |_| {}).unwrap();
+        let rows = compare_links(a, b, &[(0, 0)], 0, |_| {}).unwrap();
         let row = rows.iter().find(|row| row.tensor == "ffn_down").unwrap();
         Within(0.02, 0.0).one(name, row.jensen_shannon_bits, &expected[name]["js_bits"]);
     }

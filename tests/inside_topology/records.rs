@@ -41,7 +41,7 @@ fn record() -> Record {
     };
     flow.observe(&capture).unwrap();
     record.add_block_flow(&flow);
-    record.add_node_differences("toy.gguf", "toy.gguf", &compare_nodes(&topology, &topology));
+    record.add_node_differences("toy.gguf", "toy.gguf", &compare_nodes(&topology, &topology, &[(0, 0)]));
     record
 }
 

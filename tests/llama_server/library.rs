@@ -25,6 +25,7 @@ fn request(seed: u64, plan: ReplyPlan) -> Request {
         sampling: Sampling {
             temperature: 0.7,
             top_p: 1.0,
+            top_k: None,
             seed,
         },
         origin: Origin::default(),

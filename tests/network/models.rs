@@ -121,3 +121,73 @@ fn a_network_lists_the_models_that_it_names_once() {
     assert_eq!(network.model_of(0, 5), Some("south"));
     assert_eq!(network.model_of(9, 0), None);
 }
+
+#[test]
+fn a_detector_gets_the_pair_as_it_is_and_its_opinion_counts_like_the_others() {
+    let detector = Scripted::free(|_| {
+        let text = "Evaluation evidence: read.\nScore of Assistant 1: 9.10\nScore of Assistant 2: 2.35";
+        Ok(super::support::scripted::text(text))
+    })
+    .named("detector:units.json")
+    .shared();
+    let run = model("run", 5);
+    let body = format!(
+        "{FIXED}[[layers]]\n[[layers.neurons]]\n[[layers.neurons]]\n[[layers.neurons]]\nkind = \"detector\"\ndetector = \"units.json\"\n[[layers]]"
+    );
+    let network = network(&body);
+    assert_eq!(network.models(), ["detector:units.json"]);
+    let named = [(
+        "detector:units.json".to_owned(),
+        Arc::clone(&detector) as Arc<dyn ChatModel>,
+    )]
+    .into();
+    let evaluation = evaluate_with(&network, &pair(), Arc::clone(&run) as Arc<_>, named, 7).unwrap();
+
+    let asked = detector.asked();
+    assert_eq!(asked.len(), 2, "both orders");
+    let contents: Vec<&str> = asked[0].turns.iter().map(|turn| turn.content.as_str()).collect();
+    let pair = pair();
+    assert_eq!(
+        contents,
+        [&pair.query, &pair.response1, &pair.response2],
+        "verbatim, nothing around them"
+    );
+    let swapped: Vec<&str> = asked[1].turns.iter().map(|turn| turn.content.as_str()).collect();
+    assert_eq!(swapped, [&pair.query, &pair.response2, &pair.response1]);
+
+    let of_detector: Vec<_> = evaluation
+        .opinions
+        .iter()
+        .filter(|opinion| opinion.layer == 0 && opinion.neuron == 2)
+        .collect();
+    assert_eq!(of_detector.len(), 2);
+    let canonical = of_detector[0].scores.unwrap();
+    assert_eq!(
+        of_detector[1].scores.unwrap(),
+        canonical.swapped(),
+        "what it says of the swapped pair is turned back"
+    );
+    // Layer 2 reads what it said.
+    let deeper = run.asked();
+    let deeper = user(deeper.last().unwrap());
+    assert!(deeper.contains("Evaluation evidence: read."), "{deeper}");
+}
+
+#[test]
+fn a_detector_without_its_file_or_in_the_place_of_who_names_the_roles_is_refused() {
+    let refused = |body: &str| {
+        let text = format!("name = \"test\"\nsummary = \"for a test\"\n{body}");
+        widedeep::network::Network::parse(&text, "test", &[])
+            .unwrap_err()
+            .to_string()
+    };
+    let error = refused("[[layers]]\n[[layers.neurons]]\n[[layers.neurons]]\nkind = \"detector\"");
+    assert!(error.contains("add `detector = \"detector.json\"`"), "{error}");
+    let error = refused("[[layers]]\n[[layers.neurons]]\ndetector = \"d.json\"");
+    assert!(
+        error.contains("belongs to a neuron of `kind = \"detector\"`"),
+        "{error}"
+    );
+    let error = refused("[[layers]]\n[[layers.neurons]]\nkind = \"detector\"\ndetector = \"d.json\"");
+    assert!(error.contains("a detector writes nothing"), "{error}");
+}

@@ -66,6 +66,7 @@ fn request(id: &str) -> Request {
         sampling: Sampling {
             temperature: 0.0,
             top_p: 1.0,
+            top_k: None,
             seed: 0,
         },
         origin: Origin::default(),

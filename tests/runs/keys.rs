@@ -16,6 +16,7 @@ fn request(plan: ReplyPlan) -> Request {
         sampling: Sampling {
             temperature: 0.7,
             top_p: 0.95,
+            top_k: None,
             seed: u64::MAX,
         },
         origin: Origin {

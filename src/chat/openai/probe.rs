@@ -220,6 +220,7 @@ impl Probe<'_> {
             sampling: Sampling {
                 temperature: 0.7,
                 top_p: 1.0,
+                top_k: None,
                 seed: 1,
             },
             form: Form::Judgement,

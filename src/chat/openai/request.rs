@@ -137,6 +137,7 @@ mod tests {
             sampling: Sampling {
                 temperature,
                 top_p: 1.0,
+                top_k: None,
                 seed: u64::MAX,
             },
             form,

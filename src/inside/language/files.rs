@@ -17,7 +17,7 @@ pub struct WriteError {
 }
 
 /// Writes `content` under a temporary name in the same folder and renames it when it is whole.
-pub(super) fn whole<E: Into<std::io::Error>>(
+pub(in crate::inside) fn whole<E: Into<std::io::Error>>(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
 ) -> Result<(), WriteError> {
@@ -46,6 +46,17 @@ pub fn json(path: &Path, value: &impl serde::Serialize) -> Result<(), WriteError
     whole(path, |file| -> std::io::Result<()> {
         serde_json::to_writer_pretty(&mut *file, value)?;
         file.write_all(b"\n")
+    })
+}
+
+/// Writes values as JSON, one per line.
+pub fn json_lines(path: &Path, values: &[impl serde::Serialize]) -> Result<(), WriteError> {
+    whole(path, |file| -> std::io::Result<()> {
+        for value in values {
+            serde_json::to_writer(&mut *file, value)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
     })
 }
 

@@ -6,7 +6,8 @@
 //! *agnostic* ([`classes`]). Their distribution over layers divides the model into *parts*. Two models are set against each other by
 //! [`mod@compare`], and [`matrix`] says whether silencing a language's units harms that language and no other, beside random units.
 //!
-//! Nothing here runs a model: counts and losses come in as data.
+//! Most of this knows no model: counts and losses come in as data. Three modules run one: [`counting`] makes the counts, [`silencing`] the losses, and
+//! [`steering`] lets the model write while a language's units are scaled.
 //!
 //! ```
 //! use widedeep::inside::language::{Counts, LanguageCounts, Method, Origin, Shape, identify};
@@ -27,6 +28,7 @@ mod aligned;
 pub mod classes;
 pub mod compare;
 mod config;
+pub mod counting;
 pub mod counts;
 pub mod dominance;
 pub mod figures;
@@ -34,9 +36,11 @@ pub mod files;
 pub mod identified;
 pub mod identify;
 mod lape;
+pub mod material;
 pub mod matrix;
 mod origin;
 pub mod overlap;
+pub mod parallel;
 pub mod parts;
 mod probability;
 pub mod published;
@@ -44,6 +48,10 @@ pub mod random;
 mod rank;
 mod rate;
 pub mod rule;
+pub mod sequences;
+pub mod silencing;
+pub mod spoken;
+pub mod steering;
 pub mod store;
 pub mod stored;
 pub mod tables;
@@ -59,12 +67,14 @@ pub use dominance::Dominance;
 pub use files::WriteError;
 pub use identified::Identified;
 pub use identify::{IdentifyError, identify};
+pub use material::{Material, gather};
 pub use matrix::{Control, Loss, Losses, Matrix, Silenced};
 pub use origin::Origin;
 pub use overlap::{Overlap, jaccard};
 pub use parts::Parts;
 pub use rate::{Bar, Rate, RateError};
 pub use rule::Rule;
-pub use text::{Corpus, Sample};
+pub use sequences::Sequences;
+pub use text::{Corpus, Part, Sample};
 pub use transfer::{Transfer, transfer};
 pub use unit::{Shape, Unit};

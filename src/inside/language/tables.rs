@@ -10,6 +10,7 @@ use super::{
     matrix::Matrix,
     overlap::Overlap,
     parts::Parts,
+    steering::Share,
     transfer::{Role, Transfer},
     unit::Unit,
 };
@@ -238,4 +239,14 @@ pub fn transfer(path: &Path, transfer: &Transfer) -> Result<(), WriteError> {
             .into_iter()
             .chain(rows),
     )
+}
+
+/// What language came out: `units,language,outputs`, the language empty where none was sure.
+pub fn shares(path: &Path, shares: &[Share]) -> Result<(), WriteError> {
+    let rows = shares.iter().flat_map(|share| {
+        let languages = share.languages.iter();
+        let clear = languages.map(|(language, outputs)| row![share.condition, language, outputs]);
+        clear.chain((share.unclear > 0).then(|| row![share.condition, "", share.unclear]))
+    });
+    table(path, [row!["units", "language", "outputs"]].into_iter().chain(rows))
 }

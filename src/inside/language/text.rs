@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::parallel;
 
 /// A text to run through the model, of which only the end may count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,28 @@ impl Sample {
         &self.text[..self.prefix]
     }
 
+    /// The part that counts.
+    pub fn response_text(&self) -> &str {
+        &self.text[self.prefix..]
+    }
+
     /// Whether there is a part that does not count.
     pub fn has_prefix(&self) -> bool {
         self.prefix > 0
     }
+}
+
+/// Which part of texts with a prefix is counted or evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The response, after the prefix.
+    #[default]
+    Response,
+    /// Prefix and response alike.
+    Whole,
+    /// The prefix alone; the response is not read.
+    Prefix,
 }
 
 /// The samples of one language.
@@ -57,6 +77,26 @@ pub struct Corpus {
 }
 
 impl Corpus {
+    /// The samples with another part counting. Samples without a prefix stay as they are, except that [`Part::Prefix`] leaves nothing of them.
+    #[must_use]
+    pub fn part(mut self, part: Part) -> Self {
+        let name = match part {
+            Part::Response => return self,
+            Part::Whole => "whole",
+            Part::Prefix => "prefix",
+        };
+        self.samples
+            .retain(|sample| part != Part::Prefix || sample.has_prefix());
+        for sample in &mut self.samples {
+            *sample = Sample::plain(match part {
+                Part::Prefix => sample.prefix(),
+                Part::Response | Part::Whole => sample.text(),
+            });
+        }
+        self.hash = format!("{}:{name}", self.hash);
+        self
+    }
+
     /// Two halves, of the samples with even and with odd numbers: what is found in both is what the text, not chance, says.
     pub fn halves(self) -> [Self; 2] {
         let mut halves = ["even", "odd"].map(|half| Self {
@@ -124,6 +164,30 @@ pub enum TextError {
         /// The line.
         line: usize,
     },
+    /// A `.json` file is no object by language.
+    #[error(
+        "failed to read `{path}:{line}`: {source}; a `.json` file is an object with a list of texts for each language (for one JSON object per line, \
+         name it `.jsonl`)"
+    )]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A text in a `.json` file does not say what counts.
+    #[error(
+        "failed to read `{path}`: {place} is neither a text, nor an object with `text`, or with `prefix` and `response` (or `question` and \
+         `answer`)"
+    )]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+    },
     /// There is nothing to count.
     #[error("`{path}` holds no text that counts: give it text, or leave it out")]
     Empty {
@@ -134,7 +198,7 @@ pub enum TextError {
 
 /// Fields beyond these, such as ids, are ignored.
 #[derive(Deserialize)]
-struct Line {
+pub(super) struct Line {
     language: Option<String>,
     text: Option<String>,
     #[serde(alias = "question")]
@@ -143,13 +207,26 @@ struct Line {
     response: Option<String>,
 }
 
+impl Line {
+    /// The language that is named, and the sample; no sample where it is not clear what counts.
+    pub(super) fn sample(self) -> (Option<String>, Option<Sample>) {
+        let sample = match (self.text, self.prefix, self.response) {
+            (Some(text), None, None) if !text.is_empty() => Some(Sample::plain(text)),
+            (None, Some(prefix), Some(response)) if !response.is_empty() => Some(Sample::response(&prefix, &response)),
+            _ => None,
+        };
+        (self.language, sample)
+    }
+}
+
 /// The language that a file's name stands for: `texts/sw.txt` is `sw`.
 pub fn language_of(path: &Path) -> String {
     path.file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Reads a file by its extension: `.jsonl` holds JSON lines, any other name plain text. Where neither `language` nor a line names the language, the
+/// Reads a file by its extension: `.jsonl` holds JSON lines, `.json` the texts of several languages (see [`super::parallel`]), any other name plain
+/// text. Where neither `language` nor a line names the language, the
 /// file's name does. A JSONL file may hold several languages; they come in the order of their first lines.
 pub fn read(path: &Path, language: Option<&str>, reading: Reading) -> Result<Vec<Corpus>, TextError> {
     let bytes = std::fs::read(path).map_err(|source| TextError::Io {
@@ -164,11 +241,14 @@ pub fn read(path: &Path, language: Option<&str>, reading: Reading) -> Result<Vec
     // Editors on some systems put a mark before a file's first letter.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let language = language.map_or_else(|| language_of(path), str::to_owned);
-    let corpora = if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"))
-    {
+    let is = |wanted: &str| {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
+    };
+    let corpora = if is("jsonl") {
         json_lines(text, path, &language, &hash)?
+    } else if is("json") {
+        parallel::read(text, path, &hash)?
     } else {
         let samples: Vec<Sample> = match reading {
             Reading::Lines => text
@@ -208,12 +288,9 @@ fn json_lines(text: &str, path: &Path, default: &str, hash: &str) -> Result<Vec<
                 });
             }
         };
-        let sample = match (line.text, line.prefix, line.response) {
-            (Some(text), None, None) if !text.is_empty() => Sample::plain(text),
-            (None, Some(prefix), Some(response)) if !response.is_empty() => Sample::response(&prefix, &response),
-            _ => return Err(TextError::Fields { path, line: nth }),
-        };
-        let language = line.language.unwrap_or_else(|| default.to_owned());
+        let (language, sample) = line.sample();
+        let sample = sample.ok_or(TextError::Fields { path, line: nth })?;
+        let language = language.unwrap_or_else(|| default.to_owned());
         match corpora.iter_mut().find(|corpus| corpus.language == language) {
             Some(corpus) => corpus.samples.push(sample),
             None => corpora.push(Corpus {

@@ -146,6 +146,8 @@ pub enum Network {
 pub struct Planned {
     /// The network.
     pub network: Network,
+    /// The file that its tensors are in.
+    pub weights: PathBuf,
     /// The sample of inputs, `[samples][...]`, where the file names one.
     pub inputs: Option<Tensor>,
 }
@@ -261,7 +263,11 @@ fn build(plan: &Plan, path: &Path) -> Result<Planned, Fault> {
         _ => return Err((0..0, PlanFault::Choice)),
     };
     let inputs = plan.inputs.as_ref().map(|name| tensor(&archive, name)).transpose()?;
-    Ok(Planned { network, inputs })
+    Ok(Planned {
+        network,
+        weights: file,
+        inputs,
+    })
 }
 
 fn build_stack(plan: &Plan, archive: &Archive) -> Result<Stack, Fault> {

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::compare::{LinkDifference, NodeDifference};
+use super::divergence_rows::Divergence;
 use super::flow::{Gathered, NodeFlows, Running};
 use super::histogram::Histogram;
 use super::nodes::{Convention, NodeLayer};
 use super::recurrent::Elman;
+use super::sets::{Mode, TensorLinks, Topology};
 use super::stack::Stack;
-use super::strengths::{Mode, TensorLinks, Topology};
 use super::summary::Summary;
 use super::text::BlockFlow;
 
@@ -119,29 +119,8 @@ pub struct Record {
     pub divergences: Vec<Divergence>,
 }
 
-/// One divergence between two models.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Divergence {
-    /// The first model.
-    pub a: String,
-    /// The second.
-    pub b: String,
-    /// The block.
-    pub block: usize,
-    /// The expert.
-    pub expert: Option<usize>,
-    /// The matrix, or the set with its measure and mode, as `ffn_neuron/strength/folded`.
-    pub what: String,
-    /// `jensen_shannon_bits`, `wasserstein`, `kolmogorov_smirnov`, `brown_forsythe` and others.
-    pub measure: &'static str,
-    /// Its value.
-    pub value: f64,
-    /// Its p-value, where it is a test's statistic.
-    pub p: Option<f64>,
-}
-
 impl Record {
-    fn new(model: Subject, convention: Convention) -> Self {
+    pub(super) fn new(model: Subject, convention: Convention) -> Self {
         Self {
             version: VERSION,
             model,
@@ -215,11 +194,9 @@ impl Record {
             ("out_flow", &flows.out_flow),
             ("neuron_strength", &flows.strength),
         ];
-        self.dynamic.extend(
-            metrics
-                .into_iter()
-                .filter_map(|(metric, gathered)| flow_row(block, set, metric, gathered)),
-        );
+        let rows = metrics.into_iter();
+        self.dynamic
+            .extend(rows.filter_map(|(metric, gathered)| flow_row(block, set, metric, gathered)));
     }
 
     /// Adds the data-dependent metrics of a block over a text.
@@ -230,72 +207,6 @@ impl Record {
                 .filter_map(|(metric, gathered)| flow_row(flow.block(), set.set.name(), metric, gathered));
             self.dynamic.extend(rows);
         }
-    }
-
-    /// Adds how node values differ between two models.
-    pub fn add_node_differences(&mut self, a: &str, b: &str, differences: &[NodeDifference]) {
-        for row in differences {
-            let mode = match row.mode {
-                Mode::Raw => "raw",
-                Mode::Folded => "folded",
-            };
-            let what = format!("{}/{}/{mode}", row.set.name(), row.measure.name());
-            let paired = row.paired.as_ref();
-            let measures = [
-                ("jensen_shannon_bits", Some(row.jensen_shannon_bits), None),
-                ("jensen_shannon_noise_bits", Some(row.jensen_shannon_noise_bits), None),
-                ("wasserstein", Some(row.wasserstein), None),
-                (
-                    "kolmogorov_smirnov",
-                    Some(row.kolmogorov_smirnov),
-                    Some(row.kolmogorov_smirnov_p),
-                ),
-                ("brown_forsythe", row.brown_forsythe, row.brown_forsythe_p),
-                ("shift_std", paired.map(|paired| paired.shift_std), None),
-                (
-                    "shift_std_relative",
-                    paired.and_then(|paired| paired.shift_std_relative),
-                    None,
-                ),
-                ("correlation", paired.and_then(|paired| paired.correlation), None),
-            ];
-            self.push_divergences((a, b), (row.block, row.expert), &what, &measures);
-        }
-    }
-
-    /// Adds how weights differ between two models.
-    pub fn add_link_differences(&mut self, a: &str, b: &str, differences: &[LinkDifference]) {
-        for row in differences {
-            let measures = [
-                ("jensen_shannon_bits", Some(row.jensen_shannon_bits), None),
-                ("wasserstein", Some(row.wasserstein), None),
-                ("kolmogorov_smirnov", Some(row.kolmogorov_smirnov), None),
-                ("rms_difference", row.rms_difference, None),
-            ];
-            self.push_divergences((a, b), (row.block, row.expert), &row.tensor, &measures);
-        }
-    }
-
-    fn push_divergences(
-        &mut self,
-        (a, b): (&str, &str),
-        (block, expert): (usize, Option<usize>),
-        what: &str,
-        measures: &[(&'static str, Option<f64>, Option<f64>)],
-    ) {
-        self.divergences
-            .extend(measures.iter().filter_map(|&(measure, value, p)| {
-                Some(Divergence {
-                    a: a.to_owned(),
-                    b: b.to_owned(),
-                    block,
-                    expert,
-                    what: what.to_owned(),
-                    measure,
-                    value: value?,
-                    p,
-                })
-            }));
     }
 
     fn push_links(&mut self, block: Option<usize>, tensor: &str, summary: Summary) {
@@ -379,6 +290,50 @@ fn flow_row(block: usize, set: &str, metric: &str, gathered: &Gathered) -> Optio
     })
 }
 
+/// A figure of what was accumulated.
+type Figure = fn(&Running) -> f64;
+
+/// What [`flow_values`] gives of each metric at each node.
+const FLOW_FIGURES: [(&str, Figure); 3] = [
+    ("mean", Running::mean),
+    ("std", Running::std),
+    ("abs_mean", Running::abs_mean),
+];
+
+/// Data-dependent metrics of every node as raw little-endian f32, with the JSON header that says what lies where.
+#[must_use]
+pub fn flow_values(flows: &[BlockFlow]) -> (serde_json::Value, Vec<u8>) {
+    let (mut bytes, mut entries) = (Vec::new(), Vec::new());
+    for flow in flows {
+        for set in flow.sets() {
+            for (metric, gathered) in set.metrics() {
+                for (figure, of) in FLOW_FIGURES {
+                    entries.push(json!({
+                        "block": flow.block(),
+                        "set": set.set,
+                        "metric": metric,
+                        "figure": figure,
+                        "reconstruction": true,
+                        "offset": bytes.len(),
+                        "n": gathered.nodes.len(),
+                    }));
+                    append(&mut bytes, gathered.nodes.iter().map(of));
+                }
+            }
+        }
+    }
+    (header(&entries), bytes)
+}
+
+fn append(bytes: &mut Vec<u8>, values: impl Iterator<Item = f64>) {
+    #[expect(clippy::cast_possible_truncation, reason = "the file holds f32")]
+    bytes.extend(values.flat_map(|value| (value as f32).to_le_bytes()));
+}
+
+fn header(entries: &[serde_json::Value]) -> serde_json::Value {
+    json!({ "version": VERSION, "type": "f32", "order": "little-endian", "entries": entries })
+}
+
 /// Node values as raw little-endian f32, with the JSON header that says what lies where.
 #[must_use]
 pub fn node_values(topology: &Topology) -> (serde_json::Value, Vec<u8>) {
@@ -393,9 +348,7 @@ pub fn node_values(topology: &Topology) -> (serde_json::Value, Vec<u8>) {
             "offset": bytes.len(),
             "n": nodes.values.len(),
         }));
-        #[expect(clippy::cast_possible_truncation, reason = "the file holds f32")]
-        bytes.extend(nodes.values.iter().flat_map(|&value| (value as f32).to_le_bytes()));
+        append(&mut bytes, nodes.values.iter().copied());
     }
-    let header = json!({ "version": VERSION, "type": "f32", "order": "little-endian", "entries": entries });
-    (header, bytes)
+    (header(&entries), bytes)
 }

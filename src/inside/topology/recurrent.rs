@@ -123,6 +123,12 @@ impl Elman {
         Ok(Self { parts })
     }
 
+    /// Its tensors.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Numbers that one step reads.
     #[must_use]
     pub fn inputs(&self) -> usize {

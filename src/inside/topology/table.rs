@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::record::{LinkRow, NodeRow, Record};
-use super::strengths::Mode;
+use super::sets::Mode;
 use super::summary::Summary;
 
 const FIGURES: [&str; 16] = [
@@ -106,7 +106,10 @@ pub fn csv(record: &Record, table: Table) -> Result<Vec<u8>, csv::Error> {
         }
         Table::Divergences => {
             if record.divergences.is_empty() {
-                writer.write_record(["a", "b", "block", "expert", "what", "measure", "value", "p"])?;
+                let names = [
+                    "a", "b", "block", "block_b", "expert", "what", "measure", "value", "p", "p_holm",
+                ];
+                writer.write_record(names)?;
             }
             serialize(&mut writer, &record.divergences)?;
         }

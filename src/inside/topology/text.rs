@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::flow::{Flow, Gathered};
-use super::strengths::{Measure, Mode, Set, Topology};
+use super::sets::{Measure, Mode, Set, Topology};
 
 /// What to do with the first position of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

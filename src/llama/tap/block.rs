@@ -1,5 +1,7 @@
 //! What a tap hands over, and to whom.
 
+use super::beside::{Beside, Place};
+
 /// Activations of one layer for consecutive tokens of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
@@ -90,6 +92,20 @@ impl Reads {
     pub const UP: Self = Self(1 | 4);
     /// Logits.
     pub const PREDICTIONS: Self = Self(8);
+    /// [`Place::Heads`] beside the layers.
+    pub const HEADS: Self = Self(16);
+    /// [`Place::Mid`] beside the layers.
+    pub const MID: Self = Self(32);
+    /// [`Place::Out`] beside the layers.
+    pub const OUT: Self = Self(64);
+
+    pub(super) const fn of(place: Place) -> Self {
+        match place {
+            Place::Heads => Self::HEADS,
+            Place::Mid => Self::MID,
+            Place::Out => Self::OUT,
+        }
+    }
 
     /// Both.
     #[must_use]
@@ -116,6 +132,12 @@ pub trait Reducer {
     /// Takes a layer's block.
     fn block(&mut self, block: &Block<'_>);
 
+    /// Takes what flows beside a layer, where it is asked for and the model's graph shows it: heads and the stream between before the layer's block,
+    /// the stream that leaves after it.
+    fn beside(&mut self, beside: &Beside<'_>) {
+        let _ = beside;
+    }
+
     /// Takes the prediction after a token; called when [`Reads::PREDICTIONS`] is asked for, after the blocks of the token's chunk.
     fn predicted(&mut self, predicted: &Predicted<'_>) {
         let _ = predicted;
@@ -132,6 +154,11 @@ impl<A: Reducer, B: Reducer> Reducer for (A, B) {
         self.1.block(block);
     }
 
+    fn beside(&mut self, beside: &Beside<'_>) {
+        self.0.beside(beside);
+        self.1.beside(beside);
+    }
+
     fn predicted(&mut self, predicted: &Predicted<'_>) {
         self.0.predicted(predicted);
         self.1.predicted(predicted);
@@ -145,6 +172,10 @@ impl<R: Reducer + ?Sized> Reducer for &mut R {
 
     fn block(&mut self, block: &Block<'_>) {
         (**self).block(block);
+    }
+
+    fn beside(&mut self, beside: &Beside<'_>) {
+        (**self).beside(beside);
     }
 
     fn predicted(&mut self, predicted: &Predicted<'_>) {

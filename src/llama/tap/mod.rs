@@ -19,11 +19,14 @@
 //! How it works: ggml asks a callback about every operation of the graph, and calls it again when one that it asked for has run. The down-projection is the
 //! matrix product (MUL_MAT) whose first operand is `blk.N.ffn_down.weight`; its second operand is z and its result is h, on every
 //! architecture that names its tensors so. The files here, from the outside in: `watch.rs` is the callback, `node.rs` an operation as the callback sees it,
-//! `place.rs` says which operation is which, `probe.rs` checks once that a model has what is needed, `reading.rs` collects blocks.
+//! `place.rs` says which operation is which, `beside.rs` is what flows beside the layers, `probe.rs` checks once that a model has what is needed, `reading.rs` collects blocks.
 
+mod adapters;
+mod beside;
 mod block;
 mod edit;
 mod error;
+mod generate;
 mod layout;
 mod node;
 mod place;
@@ -33,18 +36,24 @@ mod reduce;
 mod softmax;
 mod watch;
 
+pub use beside::{Beside, Place as BesidePlace};
 pub use block::{Block, Predicted, Reads, Reducer, Source};
 pub use edit::{Edit, Unit};
 pub use error::TapError;
-pub use reduce::{Capture, Cett, Counts, Maxima, NextToken, NextTokens, Region, Sums};
+pub use generate::Greedy;
+pub use reduce::{Capture, Cett, Counts, Likelihood, Maxima, NextToken, NextTokens, Region, Sums};
 pub use softmax::Perplexity;
 
+use std::sync::Arc;
+
+use super::adapter::{Adapter, AdapterError};
 use super::context::{Batch, Reads as Logits, Shape};
 use super::memory::KvType;
 use super::threads::Threads;
 use super::weights::{Ffn, Weights};
 use super::{Model, Token};
 
+use beside::Streams;
 use edit::Plan;
 use layout::Layout;
 use probe::{Probe, Producers};
@@ -81,8 +90,11 @@ impl Default for TapConfig {
 pub struct Tap<'m> {
     model: &'m Model,
     watched: Watched<'m>,
+    /// What the context uses, which is dropped before them.
+    adapters: Vec<Arc<Adapter>>,
     layout: Layout,
     producers: Producers,
+    streams: Streams,
     plan: Plan,
     batch: Batch,
     chunk: usize,
@@ -113,15 +125,17 @@ impl<'m> Tap<'m> {
         let mut tap = Self {
             model,
             watched,
+            adapters: Vec::new(),
             layout,
             producers: Producers::default(),
+            streams: Streams::default(),
             plan: Plan::default(),
             batch: Batch::new(chunk),
             chunk,
             context,
             threads,
         };
-        tap.producers = tap.probe()?;
+        (tap.producers, tap.streams) = tap.probe()?;
         Ok(tap)
     }
 
@@ -147,6 +161,20 @@ impl<'m> Tap<'m> {
         Ok(())
     }
 
+    /// Uses adapters at these scales from now on, in place of those before: every product with a weight that an adapter changes has its part added. z is then what
+    /// the model computes with, but h of a layer whose `ffn_down` is changed is without the adapter's part.
+    pub fn set_adapters(&mut self, adapters: &[(Arc<Adapter>, f32)]) -> Result<(), AdapterError> {
+        for (adapter, scale) in adapters {
+            if !adapter.is_of(self.model) {
+                return Err(AdapterError::OtherModel(adapter.path().to_owned()));
+            }
+            if !scale.is_finite() {
+                return Err(AdapterError::Scale(*scale));
+            }
+        }
+        self.apply(adapters)
+    }
+
     /// Reads a text, as one sequence from position 0, and hands over blocks for positions `from` and later. `from` is 1 in ordinary
     /// statistics: the first token carries massive activations that say nothing about the text. Predictions are handed over for all positions.
     pub fn read(&mut self, tokens: &[Token], from: usize, reducer: &mut dyn Reducer) -> Result<(), TapError> {
@@ -159,27 +187,13 @@ impl<'m> Tap<'m> {
                 context: self.context,
             });
         }
-        let reads = reducer.reads();
-        self.layout.check(reads)?;
+        self.layout.check(reducer.reads())?;
         self.watched.clear();
         let mut scratch = reading::Scratch::default();
         for (number, chunk) in tokens.chunks(self.chunk).enumerate() {
             let first = number * self.chunk;
-            self.fill(chunk, first);
-            let mut reading = Reading::new(
-                &self.layout,
-                &self.plan,
-                reads,
-                first..first + chunk.len(),
-                from,
-                &mut scratch,
-                reducer,
-            );
-            self.watched
-                .decode(&self.batch, self.threads, &mut reading)
-                .map_err(|reason| TapError::Decode { reason })?;
-            reading.finish()?;
-            if reads.contains(Reads::PREDICTIONS) {
+            self.evaluate(chunk, first, from, &mut scratch, reducer)?;
+            if reducer.reads().contains(Reads::PREDICTIONS) {
                 for row in 0..chunk.len() {
                     let position = first + row;
                     reducer.predicted(&Predicted {
@@ -191,6 +205,30 @@ impl<'m> Tap<'m> {
             }
         }
         Ok(())
+    }
+
+    /// Evaluates tokens, no more than a chunk, that follow on those evaluated since the memory was cleared.
+    fn evaluate(
+        &mut self,
+        tokens: &[Token],
+        first: usize,
+        from: usize,
+        scratch: &mut reading::Scratch,
+        reducer: &mut dyn Reducer,
+    ) -> Result<(), TapError> {
+        self.fill(tokens, first);
+        let positions = first..first + tokens.len();
+        let mut reading = Reading::new(
+            (&self.layout, &self.plan, &self.streams),
+            positions,
+            from,
+            scratch,
+            reducer,
+        );
+        self.watched
+            .decode(&self.batch, self.threads, &mut reading)
+            .map_err(|reason| TapError::Decode { reason })?;
+        reading.finish()
     }
 
     /// How well the model predicts a text: every token but the first, from those before it.
@@ -208,7 +246,7 @@ impl<'m> Tap<'m> {
         }
     }
 
-    fn probe(&mut self) -> Result<Producers, TapError> {
+    fn probe(&mut self) -> Result<(Producers, Streams), TapError> {
         self.fill(&[self.model.filler()], 0);
         let mut probe = Probe::new(&self.layout);
         self.watched

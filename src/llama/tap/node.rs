@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-use super::place::{Place, original};
+use super::place::{Place, feed_forward_norm, layer_of_attention_output, original};
 
 /// A tensor of the graph while ggml waits for the callback to return; the lifetime is that call's.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,25 @@ impl<'g> Node<'g> {
             return None;
         }
         Place::of_weight(self.operand(0)?.name())
+    }
+
+    /// The layer whose attention output this operation projects, if it is such a product.
+    pub(super) fn attention_output(self) -> Option<usize> {
+        if self.get().op != sys::GGML_OP_MUL_MAT {
+            return None;
+        }
+        layer_of_attention_output(self.operand(0)?.name())
+    }
+
+    /// The layer whose feed-forward norm multiplies with its gain here, and what that norm reads.
+    pub(super) fn normed(self) -> Option<(usize, Node<'g>)> {
+        if self.get().op != sys::GGML_OP_MUL {
+            return None;
+        }
+        let layer = feed_forward_norm(self.operand(1)?.name())?;
+        let norm = self.operand(0)?;
+        let is_norm = [sys::GGML_OP_RMS_NORM, sys::GGML_OP_NORM].contains(&norm.get().op);
+        is_norm.then_some((layer, norm.operand(0)?.source()))
     }
 
     /// What the operation reads.

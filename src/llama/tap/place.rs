@@ -51,6 +51,21 @@ impl Place {
     }
 }
 
+/// The layer of an `attn_output` weight.
+pub(super) fn layer_of_attention_output(name: &str) -> Option<usize> {
+    layer_of(name, "attn_output.weight")
+}
+
+/// The layer of a norm before a feed-forward layer.
+pub(super) fn feed_forward_norm(name: &str) -> Option<usize> {
+    layer_of(name, "ffn_norm.weight")
+}
+
+fn layer_of(name: &str, part: &str) -> Option<usize> {
+    let (layer, rest) = original(name).strip_prefix("blk.")?.split_once('.')?;
+    if rest == part { layer.parse().ok() } else { None }
+}
+
 /// The name of a tensor, of which ggml's scheduler may have made a copy for another device, called `DEVICE#NAME#NUMBER`.
 pub(super) fn original(name: &str) -> &str {
     match name.split_once('#').zip(name.rsplit_once('#')) {

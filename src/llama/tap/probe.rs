@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::TapError;
+use super::beside::Streams;
 use super::layout::Layout;
 use super::node::Node;
 use super::place::{Part, Place};
-use super::watch::Watcher;
+use super::watch::{Next, Watcher};
 
 /// Names of the operations that make each layer's z.
 #[derive(Debug, Default)]
@@ -36,6 +37,8 @@ pub(super) struct Probe<'a> {
     names: HashMap<String, usize>,
     /// Per layer: how many down-projections, and the name of what made z.
     found: Vec<(usize, String)>,
+    /// Per layer: the name of what its norm reads.
+    norms: Vec<Option<String>>,
     failure: Option<TapError>,
 }
 
@@ -45,11 +48,12 @@ impl<'a> Probe<'a> {
             layout,
             names: HashMap::new(),
             found: vec![(0, String::new()); layout.ffn.layers],
+            norms: vec![None; layout.ffn.layers],
             failure: None,
         }
     }
 
-    pub(super) fn finish(self) -> Result<Producers, TapError> {
+    pub(super) fn finish(self) -> Result<(Producers, Streams), TapError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
@@ -69,7 +73,8 @@ impl<'a> Probe<'a> {
                 )),
             });
         }
-        Ok(Producers { layers })
+        let once = |name: &str| self.names.get(name) == Some(&1);
+        Ok((Producers { layers }, Streams::new(self.norms, once)))
     }
 
     fn look(&mut self, node: Node<'_>, place: Place) -> Result<(), TapError> {
@@ -100,6 +105,11 @@ impl<'a> Probe<'a> {
 impl Watcher for Probe<'_> {
     fn wants(&mut self, node: Node<'_>) -> bool {
         *self.names.entry(node.name().to_owned()).or_default() += 1;
+        if let Some((layer, stream)) = node.normed()
+            && let Some(name) = self.norms.get_mut(layer)
+        {
+            *name = Some(stream.name().to_owned());
+        }
         if let Some(place) = node.place()
             && place.part == Part::Down
             && let Err(failure) = self.look(node, place)
@@ -109,5 +119,7 @@ impl Watcher for Probe<'_> {
         false
     }
 
-    fn see(&mut self, _: Node<'_>) {}
+    fn see(&mut self, _: Node<'_>) -> Next {
+        Next::GoOn
+    }
 }

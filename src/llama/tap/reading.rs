@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::beside::{Beside, Place as BesidePlace, Streams};
 use super::edit::Plan;
 use super::layout::Layout;
 use super::node::Node;
 use super::place::{Part, Place};
-use super::watch::Watcher;
+use super::watch::{Next, Watcher};
 use super::{Block, Reads, Reducer, TapError};
 use crate::llama::weights::Gate;
 
@@ -24,6 +25,7 @@ pub(super) struct Scratch {
 pub(super) struct Reading<'a> {
     layout: &'a Layout,
     plan: &'a Plan,
+    streams: &'a Streams,
     reads: Reads,
     /// Positions of the chunk's tokens.
     tokens: Range<usize>,
@@ -46,9 +48,7 @@ struct Seen {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(
-        layout: &'a Layout,
-        plan: &'a Plan,
-        reads: Reads,
+        (layout, plan, streams): (&'a Layout, &'a Plan, &'a Streams),
         tokens: Range<usize>,
         from: usize,
         scratch: &'a mut Scratch,
@@ -57,7 +57,8 @@ impl<'a> Reading<'a> {
         Self {
             layout,
             plan,
-            reads,
+            streams,
+            reads: reducer.reads(),
             tokens,
             from,
             scratch,
@@ -124,6 +125,16 @@ impl<'a> Reading<'a> {
         ))
     }
 
+    /// Whether nothing that comes after this operation matters: the last layer is complete and nobody asks for logits, whose product with the vocabulary
+    /// is most of a small model's work.
+    fn is_last(&self, node: Node<'_>) -> bool {
+        let last = Place {
+            part: Part::Down,
+            layer: self.layout.ffn.layers - 1,
+        };
+        !self.reads.contains(Reads::PREDICTIONS) && node.place() == Some(last)
+    }
+
     /// Keeps a pre-activation until its layer's block is complete.
     fn keep(&mut self, node: Node<'_>, place: Place) -> Result<(), String> {
         let columns = self.layout.columns(place.part);
@@ -182,6 +193,40 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// The place beside the layers that an operation shows, if it is asked for.
+    fn place_beside(&self, node: Node<'_>) -> Option<(BesidePlace, usize)> {
+        let asked = [BesidePlace::Heads, BesidePlace::Mid, BesidePlace::Out]
+            .into_iter()
+            .any(|place| self.reads.contains(Reads::of(place)));
+        let found = if asked { self.streams.find(node)? } else { return None };
+        let wanted = found.1 < self.layout.ffn.layers && self.reads.contains(Reads::of(found.0));
+        wanted.then_some(found)
+    }
+
+    fn hand_beside(&mut self, node: Node<'_>, place: BesidePlace, layer: usize) -> Result<(), String> {
+        let node = match place {
+            BesidePlace::Heads => node.operand(1).ok_or("it has no second operand")?,
+            BesidePlace::Mid | BesidePlace::Out => node,
+        };
+        let width = node.shape().0;
+        self.rows(node, width)?;
+        let (skipped, tokens) = (self.skipped(), self.tokens.len());
+        if skipped == tokens {
+            return Ok(());
+        }
+        let values = &mut self.scratch.product;
+        node.read(values)?;
+        self.reducer.beside(&Beside {
+            layer,
+            place,
+            first: self.tokens.start + skipped,
+            tokens: tokens - skipped,
+            width,
+            values: after(values, skipped, width),
+        });
+        Ok(())
+    }
+
     fn take(&mut self, node: Node<'_>) -> Result<(), TapError> {
         if let Some(step) = self.plan.step(node.name()) {
             self.seen[step.layer].scaled += 1;
@@ -192,6 +237,12 @@ impl<'a> Reading<'a> {
                     layer: step.layer,
                     problem,
                 });
+        }
+        if let Some((place, layer)) = self.place_beside(node) {
+            return self.hand_beside(node, place, layer).map_err(|problem| TapError::Data {
+                tensor: node.name().to_owned(),
+                problem,
+            });
         }
         let Some(place) = node.place() else { return Ok(()) };
         let seen = &mut self.seen[place.layer];
@@ -224,13 +275,18 @@ impl Watcher for Reading<'_> {
         if let Some(place) = node.place() {
             return place.layer < self.layout.ffn.layers && self.wants_part(place.part);
         }
+        if self.place_beside(node).is_some() {
+            return true;
+        }
         !self.plan.is_empty() && self.plan.step(node.name()).is_some()
     }
 
-    fn see(&mut self, node: Node<'_>) {
+    fn see(&mut self, node: Node<'_>) -> Next {
         if let Err(failure) = self.take(node) {
             self.failure.get_or_insert(failure);
+            return Next::Stop;
         }
+        if self.is_last(node) { Next::Stop } else { Next::GoOn }
     }
 }
 

@@ -18,8 +18,17 @@ pub(super) trait Watcher {
     /// Whether to see an operation once it has run; asked about each, in order, before it runs.
     fn wants(&mut self, node: Node<'_>) -> bool;
 
-    /// Sees an operation that has run, before any later one does.
-    fn see(&mut self, node: Node<'_>);
+    /// Sees an operation that has run, before any later one does, and says whether later ones are worth running.
+    fn see(&mut self, node: Node<'_>) -> Next;
+}
+
+/// What becomes of the operations that have not run yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// They run.
+    GoOn,
+    /// They do not; the batch's logits mean nothing then, while the memory of its tokens is as it would be.
+    Stop,
 }
 
 /// A watcher at work. It lives on the stack of [`Watched::decode`], where ggml's callback finds it.
@@ -75,6 +84,18 @@ impl<'m> Watched<'m> {
         }
     }
 
+    /// # Safety
+    ///
+    /// The adapters belong to the context's model, and live until others are set or the context is dropped.
+    pub(super) unsafe fn set_adapters(
+        &mut self,
+        adapters: &mut [*mut sys::llama_adapter_lora],
+        scales: &mut [f32],
+    ) -> Result<(), i32> {
+        // SAFETY: as the caller answers.
+        unsafe { self.context.set_adapters(adapters, scales) }
+    }
+
     pub(super) fn logits(&self, row: usize) -> &[f32] {
         self.context.logits(row)
     }
@@ -104,8 +125,7 @@ unsafe extern "C" fn on_node(tensor: *mut sys::ggml_tensor, ask: bool, user: *mu
         if ask {
             active.watcher.wants(node)
         } else {
-            active.watcher.see(node);
-            true
+            active.watcher.see(node) == Next::GoOn
         }
     }));
     outcome.unwrap_or_else(|panic| {

@@ -35,7 +35,7 @@ pub use ffn::{Ffn, Gate};
 pub use gguf::{Tensor, Value};
 pub use norms::DownNorms;
 
-use dequantise::Raw;
+pub(super) use dequantise::{Raw, to_f32};
 
 /// Streaming reads hold about so many numbers at a time.
 const STREAMED: usize = 1 << 20;
@@ -95,7 +95,7 @@ impl Weights {
         self.files.first().map_or(Path::new(""), |(path, _)| path)
     }
 
-    /// All files, in their order.
+    /// All files of the model, the first one first.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|(path, _)| path.as_path())
     }
@@ -193,7 +193,7 @@ impl Weights {
         })?;
         values.clear();
         values.resize(rows.len() * tensor.columns(), 0.0);
-        if dequantise::to_f32(tensor.format, raw, values) {
+        if to_f32(tensor.format, raw, values) {
             Ok(())
         } else {
             Err(WeightsError::Format {

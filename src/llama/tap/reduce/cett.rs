@@ -5,9 +5,6 @@ use std::ops::Range;
 use crate::llama::tap::{Block, Reducer};
 use crate::llama::{DownNorms, Ffn};
 
-/// Added to ‖h‖ so that a layer that writes nothing gives 0 and no NaN (spec h_neurons, section 2.8).
-const EPSILON: f64 = 1e-8;
-
 /// Tokens of a text over which CETT is aggregated: one or several ranges of positions that do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region(Vec<Range<usize>>);
@@ -49,6 +46,9 @@ struct Totals {
 }
 
 impl<'n> Cett<'n> {
+    /// Added to ‖h‖ so that a layer that writes nothing gives 0 and no NaN (spec h_neurons, section 2.8).
+    pub const EPSILON: f64 = 1e-8;
+
     /// CETT over regions, with the column norms of the model's down-projections.
     pub fn new(ffn: &Ffn, norms: &'n DownNorms, regions: Vec<Region>) -> Self {
         let totals = Totals {
@@ -98,7 +98,7 @@ impl Reducer for Cett<'_> {
         let norms = self.norms.layer(block.layer);
         let place = block.layer * self.units..(block.layer + 1) * self.units;
         for (position, z, h) in block.rows() {
-            let written = norm(h) + EPSILON;
+            let written = norm(h) + Self::EPSILON;
             for (region, totals) in &mut self.regions {
                 if !region.contains(position) {
                     continue;

@@ -29,6 +29,15 @@ impl Counts {
         self.tokens.first().copied().unwrap_or(0)
     }
 
+    /// Tokens that a layer read; all layers read the same ones.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such layer.
+    pub fn layer_tokens(&self, layer: usize) -> u64 {
+        self.tokens[layer]
+    }
+
     /// Counts of a layer's units.
     ///
     /// # Panics

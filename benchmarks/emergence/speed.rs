@@ -1,8 +1,8 @@
 //! How long a spectrum takes, and how much memory: `cargo run --release --example emergence_speed -- MODEL.gguf…`
 //!
 //! For every file: opening it, reading the samples (ten of 64 nodes per group), their spectrum, the full network; wall and processor time, the latter being
-//! what other work on the machine disturbs least. The same samples are
-//! what `rival.py` puts into a NetworkX graph. One JSON line per file; memory is the process's greatest so far, so start it once per model.
+//! what other work on the machine disturbs least. The same samples are what `rival.py` puts into a NetworkX graph. One JSON line per file; memory is the
+//! process's greatest so far, so start it once per model.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::path::Path;

@@ -193,7 +193,7 @@ fn a_model_in_several_files_is_read_through_its_first() {
             .clone()
             .field("split.no", gguf::Field::U16(number))
             .field("split.count", gguf::Field::U16(2))
-            .field("split.tensors.count", gguf::Field::I32(count as i32));
+            .field("split.tensors.count", gguf::Field::I32(i32::try_from(count).unwrap()));
         part.write_part(&shard(number + 1), |tensor| (tensor < count / 2) == (number == 0));
     }
     let opened = open(&shard(1)).unwrap();

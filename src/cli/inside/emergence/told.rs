@@ -1,10 +1,9 @@
 //! Results as text.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use comfy_table::{CellAlignment, Table, presets};
-use widedeep::inside::emergence::{Beside, Estimate, Measurement, Part, Report, Row, Scaling, Shape, Trace};
+use widedeep::inside::emergence::{Beside, Estimate, Group, Measurement, Report, Row, Scaling, Shape, Trace};
 
 pub(super) fn reading(shape: &Shape) -> String {
     format!("reading {} blocks of `{}`", shape.blocks().len(), shape.architecture())
@@ -31,30 +30,29 @@ pub(super) fn report(name: &str, report: &Report) -> String {
         Some(size) => format!("{size} nodes per group, {} repetitions", measurement.repetitions.len()),
         None => "the full network".to_owned(),
     };
-    let mut text = format!(
-        "{name}: {} with {} blocks; {sample}\n\n",
-        report.architecture, report.blocks
-    );
-    text += &spectrum(measurement);
+    let (architecture, blocks) = (&report.architecture, report.blocks);
+    let mut paragraphs = vec![
+        format!("{name}: {architecture} with {blocks} blocks; {sample}"),
+        spectrum(measurement),
+    ];
     if !report.surrogates.is_empty() {
         let mut table = table(["beside it", "α0", "width", "E_surrogate"]);
         for one in &report.surrogates {
             let e = number(one.e_surrogate);
             table.add_row([one.name.to_owned(), estimate(one.alpha0), estimate(one.width), e]);
         }
-        let _ = write!(
-            text,
-            "\n{table}\n(E_surrogate is the model against its control; a single model has no E)\n"
-        );
+        paragraphs.push(format!(
+            "{table}\n(E_surrogate is the model against its control; a single model has no E)"
+        ));
     }
-    let groups: Vec<&Part> = report.parts.iter().filter(|part| part.block.is_none()).collect();
     let mut parts = table(["part", "α0", "width", "R²"]);
-    for part in groups {
-        let name = part.group.map_or("all", |group| group.name());
+    for part in report.parts.iter().filter(|part| part.block.is_none()) {
+        let name = part.group.map_or("all", Group::name);
         let cells = [part.alpha0, part.width, part.worst_r2].map(|one| one.map_or_else(dash, estimate));
         parts.add_row(std::iter::once(name.to_owned()).chain(cells));
     }
-    text + &format!("\n{parts}")
+    paragraphs.push(parts.to_string());
+    paragraphs.join("\n\n")
 }
 
 fn spectrum(measurement: &Measurement) -> String {
@@ -65,7 +63,7 @@ fn spectrum(measurement: &Measurement) -> String {
         count => format!("\nrejected         {count} repetitions"),
     };
     format!(
-        "irregularity α0  {}\nheterogeneity w  {}\nasymmetry        {asymmetry}\nfit              R² {:.3} at its worst (q = {}), {} radii from {:.3} to {:.3}, {} nodes\nweights          root mean square {:.4}, {:.1} % kept, {:.1} % zero{rejected}\n",
+        "irregularity α0  {}\nheterogeneity w  {}\nasymmetry        {asymmetry}\nfit              R² {:.3} at its worst (q = {}), {} radii from {:.3} to {:.3}, {} nodes\nweights          root mean square {:.4}, {:.1} % kept, {:.1} % zero{rejected}",
         estimate(measurement.alpha0),
         estimate(measurement.width),
         scaling.worst_r2,
@@ -122,24 +120,17 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
         cells.extend(measures.iter().map(|measure| number(measure.at(row.step))));
         series.add_row(cells);
     }
-    let mut text = format!(
-        "{}: {} checkpoints; {} nodes per group\n\n{series}\n",
-        trace.architecture,
-        trace.rows.len(),
-        trace.size
-    );
+    let mut remarks: Vec<String> = Vec::new();
     if let Some(floor) = trace.noise_floor() {
-        let _ = write!(
-            text,
-            "\nchanges of E below {floor:.3} (3 sd between repetitions) are noise\n"
-        );
+        remarks.push(format!(
+            "changes of E below {floor:.3} (3 sd between repetitions) are noise"
+        ));
     }
     if let Some(curve) = trace.saturation() {
-        let _ = writeln!(
-            text,
+        remarks.push(format!(
             "a guide for the eye: E rises to {:.3} with a time of {:.0} steps (R² {:.3})",
             curve.limit, curve.time, curve.r2
-        );
+        ));
     }
     let mut relations = table(["E beside", "Spearman's ρ", "n", "p"]);
     for relation in trace.relations(measures) {
@@ -148,8 +139,16 @@ pub(super) fn trace(trace: &Trace, measures: &[Beside]) -> String {
         let p = found.and_then(|one| one.p).map_or_else(dash, chance);
         relations.add_row([relation.name, number(found.map(|one| one.rho)), count, p]);
     }
-    let _ = write!(text, "\n{relations}\n\n{MEANING}");
-    text
+    let (architecture, count, size) = (&trace.architecture, trace.rows.len(), trace.size);
+    let mut paragraphs = vec![
+        format!("{architecture}: {count} checkpoints; {size} nodes per group"),
+        series.to_string(),
+    ];
+    if !remarks.is_empty() {
+        paragraphs.push(remarks.join("\n"));
+    }
+    paragraphs.extend([relations.to_string(), MEANING.to_owned()]);
+    paragraphs.join("\n\n")
 }
 
 const MEANING: &str = "E is an index of structure, no score of capability: it rises with the growth of weights and in models that learn nothing.
@@ -159,14 +158,8 @@ one scale: E with weights brought to one root mean square.";
 fn table<T: Into<comfy_table::Cell>>(header: impl IntoIterator<Item = T>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
-    let last = table.column_count();
-    for column in (1..last)
-        .filter_map(|at| table.column_mut(at).map(|_| at))
-        .collect::<Vec<_>>()
-    {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use widedeep::inside::emergence::{
-    Checkpoint, Opened, Origin, TraceConfig, place_of, read_beside, series, trace_watched, write_trace,
+    Checkpoint, Named, Opened, Origin, TraceConfig, place_of, read_beside, series, trace_watched, write_trace,
 };
 
 use super::{choices::Choices, model, told};
@@ -88,12 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         note(&format!("warning: {warning}"));
     }
     if let Some(folder) = &arguments.out {
-        let origin = |(named, opened): (&_, &Opened)| {
-            let named: &widedeep::inside::emergence::Named = named;
+        let origins = named.iter().zip(&opened).map(|(named, opened): (&Named, &Opened)| {
             Origin::of(&named.label, opened.files.iter().map(PathBuf::as_path))
-        };
-        let origins = named.iter().zip(&opened).map(origin).collect::<Result<Vec<_>, _>>();
-        let written = write_trace(&trace, &measures, &origins.map_err(input)?, folder).map_err(failed)?;
+        });
+        let origins = origins.collect::<Result<Vec<Origin>, _>>().map_err(input)?;
+        let written = write_trace(&trace, &measures, &origins, folder).map_err(failed)?;
         note(&told::written(&written));
     }
     say(&told::trace(&trace, &measures))

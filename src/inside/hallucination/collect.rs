@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::answered::{self, Answered, Span};
+use super::asking::{AskingError, ask};
 use super::balance::{Balance, Candidate, balance};
 use super::consistency::{Consistency, Dropped};
 use super::example::{Example, Part, Truth};
@@ -20,6 +21,7 @@ use super::questions::{Question, same_text};
 use super::rule::{ModelId, OtherScope, RegionRule};
 use super::sampling::{Draws, Samples, SamplingError, sample};
 use super::style::{Style, Text, TextError};
+use crate::chat::{ChatModel, Identity};
 use crate::inside::language::Shape;
 use crate::llama::{DownNorms, Engine, Model, Tap, TapConfig, TapError, TemplateError, Threads, Weights, WeightsError};
 
@@ -45,6 +47,9 @@ pub struct Settings {
     pub draws: Option<Draws>,
     /// How answers are judged where their set does not say.
     pub matching: Matching,
+    /// The model that judges in place of the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Identity>,
     /// Which questions are kept.
     pub consistency: Consistency,
     /// How many of them are read.
@@ -67,6 +72,8 @@ pub enum Source {
 pub enum Event {
     /// So many questions of so many are answered.
     Answered(usize, usize),
+    /// A model has judged so many answers of so many.
+    Judged(usize, usize),
     /// Answers were judged and questions chosen.
     Chosen(Tally),
     /// So many texts of so many are read.
@@ -160,6 +167,9 @@ pub enum CollectError {
     /// Answers cannot be drawn.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
+    /// Answers cannot be judged.
+    #[error(transparent)]
+    Asking(#[from] AskingError),
     /// Answers cannot be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -237,25 +247,41 @@ impl Collection {
         Ok(Journal::<Samples>::open(&self.samples())?.entries().len() >= questions.len())
     }
 
-    /// Judges, keeps and chooses answers, and reads those whose features are missing.
-    pub fn read(
-        &self,
-        model: &Model,
-        source: &Source,
-        threads: Threads,
-        mut listen: impl FnMut(&Event),
-    ) -> Result<Tally, CollectError> {
-        let answered = match source {
+    /// The answers that there are, judged by the rules.
+    pub fn answered(&self, source: &Source) -> Result<Vec<Answered>, CollectError> {
+        Ok(match source {
             Source::Answers(answered) => answered.clone(),
             Source::Questions(questions) => {
                 let journal = Journal::open(&self.samples())?;
                 answered::of_samples(questions, journal.entries(), self.settings.matching)
             }
-        };
-        let (mut items, texts) = self.keep(model, &answered)?;
+        })
+    }
+
+    /// Has a model judge them instead. Verdicts are kept in `verdicts.jsonl` and not asked for again.
+    pub async fn judge(
+        &self,
+        judge: &dyn ChatModel,
+        answered: &mut [Answered],
+        mut listen: impl FnMut(&Event),
+    ) -> Result<(), CollectError> {
+        let mut journal = Journal::open(&self.folder.join("verdicts.jsonl"))?;
+        let done = |done, total| listen(&Event::Judged(done, total));
+        Ok(ask(judge, answered, &mut journal, done).await?)
+    }
+
+    /// Keeps and chooses answers, and reads those whose features are missing.
+    pub fn read(
+        &self,
+        model: &Model,
+        answered: &[Answered],
+        threads: Threads,
+        mut listen: impl FnMut(&Event),
+    ) -> Result<Tally, CollectError> {
+        let (mut items, texts) = self.keep(model, answered)?;
         self.choose(&mut items, &texts);
         let tally = tally(&items);
-        self.write(&answered, &items)?;
+        self.write(answered, &items)?;
         listen(&Event::Chosen(tally.clone()));
         if tally.chosen == [0, 0] {
             return Err(tally.nothing_left());
@@ -442,6 +468,7 @@ impl Collection {
         let details = [
             ("sampling", serde_json::to_string(&self.settings.draws)),
             ("matching", serde_json::to_string(&self.settings.matching)),
+            ("judge", serde_json::to_string(&self.settings.judge)),
             ("consistency", serde_json::to_string(&self.settings.consistency)),
             ("balance", serde_json::to_string(&self.settings.balance)),
         ];

@@ -9,12 +9,14 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use widedeep::inside::hallucination::answered;
 use widedeep::inside::hallucination::balance::{Balance, Within};
-use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Settings, Source, Tally};
+use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Source};
 use widedeep::inside::hallucination::consistency::Consistency;
+use widedeep::inside::hallucination::item::Tally;
 use widedeep::inside::hallucination::judge::Matching;
 use widedeep::inside::hallucination::questions::{self, Kind, Question, official};
 use widedeep::inside::hallucination::rule::{Aggregation, OtherScope, Region, RegionRule};
 use widedeep::inside::hallucination::sampling::Draws;
+use widedeep::inside::hallucination::settings::Settings;
 use widedeep::inside::hallucination::style::Style;
 use widedeep::llama::{Engine, EngineConfig};
 

@@ -31,12 +31,12 @@ pub(crate) struct Backend {
     /// Tokens that a local model's cache holds for all neurons together [default: the model's own context, between 8192 and 16384]; for an
     /// API model, the tokens that its context holds [default: unknown]
     #[arg(long, value_name = "TOKENS")]
-    context: Option<NonZeroUsize>,
+    pub(crate) context: Option<NonZeroUsize>,
 
     /// Threads for a local model: `auto` takes the cores that other processes leave free, a number is kept to. Replies are the same with 1 and 2, and
     /// with all numbers from 3 on; `auto` counts as the number of cores
     #[arg(long, value_name = "auto|N", default_value = "auto")]
-    threads: Threads,
+    pub(crate) threads: Threads,
 
     /// Number format of a local model's cache: `f16`, or `q8_0` for half the memory and slightly different replies
     #[arg(long, value_name = "TYPE", default_value = "f16")]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use widedeep::inside::hallucination::collect::Item;
+use widedeep::inside::hallucination::item::Item;
 use widedeep::inside::hallucination::journal::Journal;
 use widedeep::inside::hallucination::sampling::Samples;
 use widedeep::inside::hallucination::{Features, Part, Truth};

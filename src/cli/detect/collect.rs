@@ -2,23 +2,27 @@
 
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use widedeep::inside::hallucination::answered;
 use widedeep::inside::hallucination::balance::{Balance, Within};
-use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Settings, Source, Tally};
+use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Source};
 use widedeep::inside::hallucination::consistency::Consistency;
+use widedeep::inside::hallucination::item::Tally;
 use widedeep::inside::hallucination::judge::Matching;
 use widedeep::inside::hallucination::questions::{self, Kind, Question, official};
 use widedeep::inside::hallucination::rule::{Aggregation, OtherScope, Region, RegionRule};
 use widedeep::inside::hallucination::sampling::Draws;
+use widedeep::inside::hallucination::settings::Settings;
 use widedeep::inside::hallucination::style::Style;
 use widedeep::llama::{Engine, EngineConfig};
 
 use super::bar::Bar;
-use super::{Found, Machine, style};
+use super::{Found, style};
+use crate::cli::backend::Backend;
 use crate::cli::{Failure, failed, input, note, runtime, say};
 
 /// Let a model answer questions, judge the answers, and take the activations of those that it gets right or wrong every time
@@ -41,10 +45,6 @@ pub(crate) struct Arguments {
     /// Files of questions, or one file of answers as the H-Neurons repository writes them
     #[arg(required = true)]
     questions: Vec<PathBuf>,
-
-    /// Model: a name from `widedeep models list` or the path of a GGUF file
-    #[arg(long, default_value = "smollm2-135m")]
-    model: String,
 
     /// Folder for everything that is collected
     #[arg(long)]
@@ -96,6 +96,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "official", value_parser = matching, help_heading = "Keeping")]
     judge: Matching,
 
+    /// Have this model judge the answers instead, named as in --model (`openai:NAME` for one behind an API): it is shown question, answer and accepted answers
+    #[arg(long, value_name = "MODEL", help_heading = "Keeping")]
+    judge_model: Option<String>,
+
     /// Answers to a question that may be right among wrong ones, or wrong among right ones
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Keeping")]
     exceptions: usize,
@@ -129,21 +133,25 @@ pub(crate) struct Arguments {
     aggregation: Aggregation,
 
     #[command(flatten)]
-    machine: Machine,
+    backend: Backend,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (source, digest) = source(arguments)?;
-    let found = Found::named(&arguments.model)?;
-    let collection = Collection::open(&arguments.out, settings(arguments, &found, &source, digest)).map_err(sorted)?;
+    let found = Found::named(&arguments.backend.model)?;
+    let judge = arguments.judge_model.as_ref();
+    let judge = judge.map(|words| arguments.backend.prepare(words)).transpose()?;
+    let mut settings = settings(arguments, &found, &source, digest);
+    settings.judge = judge.as_ref().map(|judge| judge.identity().clone());
+    let collection = Collection::open(&arguments.out, settings).map_err(sorted)?;
     let model = found.load()?;
     let mut bar = Bar::new();
     if let Source::Questions(questions) = &source
         && !collection.is_answered(questions).map_err(sorted)?
     {
         let config = EngineConfig {
-            context: arguments.machine.context.map(NonZeroUsize::get),
-            threads: arguments.machine.threads,
+            context: arguments.backend.context.map(NonZeroUsize::get),
+            threads: arguments.backend.threads,
             ..EngineConfig::default()
         };
         // It ends here: its cache and the tap's need not be in memory together.
@@ -151,7 +159,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let answering = collection.answer(&engine, questions, |event| show(&mut bar, event));
         runtime()?.block_on(answering).map_err(sorted)?;
     }
-    let tally = collection.read(&model, &source, arguments.machine.threads, |event| {
+    let mut answered = collection.answered(&source).map_err(sorted)?;
+    if let Some(judge) = judge {
+        let runtime = runtime()?;
+        let judge = runtime.block_on(judge.connect(&Arc::default(), &[], None))?;
+        let judging = collection.judge(judge.model.as_ref(), &mut answered, |event| show(&mut bar, event));
+        runtime.block_on(judging).map_err(sorted)?;
+    }
+    let tally = collection.read(&model, &answered, arguments.backend.threads, |event| {
         show(&mut bar, event);
     });
     bar.finish();
@@ -162,6 +177,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn show(bar: &mut Bar, event: &Event) {
     match event {
         Event::Answered(done, total) => bar.show("questions answered", *done, *total),
+        Event::Judged(done, total) => bar.show("answers judged", *done, *total),
         Event::Read(done, total) => bar.show("answers read", *done, *total),
         Event::Chosen(_) => {}
     }
@@ -226,18 +242,16 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
         None => Source::Questions(questions(arguments)?),
     };
     match &source {
-        Source::Questions(questions) => {
-            for question in questions {
-                hasher.update(format!("{question:?}\n").as_bytes());
-            }
-        }
+        Source::Questions(questions) => questions.iter().for_each(|question| {
+            hasher.update(format!("{question:?}\n").as_bytes());
+        }),
         Source::Answers(answered) => {
             note(
                 "the answers come from a file; what this model does while it reads them is not what it does when it answers",
             );
-            for answered in answered {
+            answered.iter().for_each(|answered| {
                 hasher.update(format!("{answered:?}\n").as_bytes());
-            }
+            });
         }
     }
     Ok((source, hasher.finalize().to_hex().to_string()))
@@ -304,6 +318,7 @@ fn settings(arguments: &Arguments, found: &Found, source: &Source, questions: St
             Source::Answers(_) => None,
         },
         matching: arguments.judge,
+        judge: None,
         consistency: Consistency {
             exceptions: arguments.exceptions,
             agreeing: arguments.agreeing,

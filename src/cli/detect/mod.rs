@@ -6,7 +6,6 @@ mod evaluate;
 mod fit;
 mod run;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use widedeep::fetch;
 use widedeep::inside::hallucination::Detector;
 use widedeep::inside::hallucination::rule::ModelId;
 use widedeep::inside::hallucination::style::Style;
-use widedeep::llama::{DownNorms, Model, ModelError, Threads, Weights};
+use widedeep::llama::{DownNorms, Model, ModelError, Weights};
 
 use super::{Failure, failed, input};
 
@@ -115,16 +114,4 @@ impl Found {
 /// A prompt style by its name.
 fn style(text: &str) -> Result<Style, String> {
     Style::named(text).ok_or_else(|| "expected `few-shot`, `chat` or `verbatim`".to_owned())
-}
-
-/// Flags about how the machine is used.
-#[derive(Debug, Clone, Copy, clap::Args)]
-struct Machine {
-    /// Threads: `auto` takes the cores that other processes leave free, a number is kept to
-    #[arg(long, value_name = "auto|N", default_value = "auto")]
-    threads: Threads,
-
-    /// Tokens that the cache holds while answers are drawn [default: the model's own context, between 8192 and 16384]
-    #[arg(long, value_name = "TOKENS")]
-    context: Option<NonZeroUsize>,
 }

@@ -6,20 +6,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::answered::{self, Answered, Span};
-use super::balance::{Balance, Candidate, balance};
-use super::consistency::{Consistency, Dropped};
+use super::asking::{AskingError, ask};
+use super::balance::{Candidate, balance};
+use super::consistency::Dropped;
 use super::example::{Example, Part, Truth};
 use super::features::{FeaturesError, Provenance, Writer};
+use super::item::{Item, Tally};
 use super::journal::{Journal, JournalError};
-use super::judge::Matching;
 use super::observe::{Observed, observe};
 use super::questions::{Question, same_text};
-use super::rule::{ModelId, OtherScope, RegionRule};
-use super::sampling::{Draws, Samples, SamplingError, sample};
-use super::style::{Style, Text, TextError};
+use super::rule::OtherScope;
+use super::sampling::{Samples, SamplingError, sample};
+use super::settings::Settings;
+use super::style::{Text, TextError};
+use crate::chat::ChatModel;
 use crate::inside::language::Shape;
 use crate::llama::{DownNorms, Engine, Model, Tap, TapConfig, TapError, TemplateError, Threads, Weights, WeightsError};
 
@@ -28,30 +29,6 @@ pub const FEATURES: &str = "features";
 
 /// The rule by which spans are found; the number counts up when it changes.
 pub const SPAN_RULE: &str = "trim-1";
-
-/// What a collection is of. It is frozen when the folder is made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The model.
-    pub model: ModelId,
-    /// BLAKE3 of the questions, or of the file that the answers were read from.
-    pub questions: String,
-    /// Names of the sets.
-    pub sets: Vec<String>,
-    /// How questions are put.
-    pub style: Style,
-    /// How answers are drawn; nothing where they were read from a file.
-    pub draws: Option<Draws>,
-    /// How answers are judged where their set does not say.
-    pub matching: Matching,
-    /// Which questions are kept.
-    pub consistency: Consistency,
-    /// How many of them are read.
-    pub balance: Balance,
-    /// Which tokens are read, and how.
-    pub rule: RegionRule,
-}
 
 /// Where answers come from.
 #[derive(Debug, Clone)]
@@ -67,48 +44,12 @@ pub enum Source {
 pub enum Event {
     /// So many questions of so many are answered.
     Answered(usize, usize),
+    /// A model has judged so many answers of so many.
+    Judged(usize, usize),
     /// Answers were judged and questions chosen.
     Chosen(Tally),
     /// So many texts of so many are read.
     Read(usize, usize),
-}
-
-/// What became of the questions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// All of them.
-    pub questions: usize,
-    /// Kept as right.
-    pub faithful: usize,
-    /// Kept as wrong.
-    pub hallucinated: usize,
-    /// Left out, by reason.
-    pub dropped: BTreeMap<Dropped, usize>,
-    /// Chosen of each class.
-    pub chosen: [usize; 2],
-}
-
-/// What became of one question: a line of `items.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Item {
-    /// The question's set and id.
-    pub id: String,
-    /// Its template or set.
-    pub stratum: String,
-    /// Its class, where it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<Truth>,
-    /// Why it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dropped: Option<Dropped>,
-    /// The answer that stands for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<String>,
-    /// How often it was given, of how many.
-    pub count: (usize, usize),
-    /// Whether its features are taken.
-    pub chosen: bool,
 }
 
 /// Failures to collect.
@@ -160,6 +101,9 @@ pub enum CollectError {
     /// Answers cannot be drawn.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
+    /// Answers cannot be judged.
+    #[error(transparent)]
+    Asking(#[from] AskingError),
     /// Answers cannot be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -195,7 +139,7 @@ impl Collection {
         let path = folder.join("collection.json");
         if path.exists() {
             let old = read_settings(&path)?;
-            if let Some(difference) = difference(&old, &settings) {
+            if let Some(difference) = old.difference(&settings) {
                 return Err(CollectError::Other {
                     folder: folder.to_owned(),
                     difference,
@@ -237,28 +181,44 @@ impl Collection {
         Ok(Journal::<Samples>::open(&self.samples())?.entries().len() >= questions.len())
     }
 
-    /// Judges, keeps and chooses answers, and reads those whose features are missing.
-    pub fn read(
-        &self,
-        model: &Model,
-        source: &Source,
-        threads: Threads,
-        mut listen: impl FnMut(&Event),
-    ) -> Result<Tally, CollectError> {
-        let answered = match source {
+    /// The answers that there are, judged by the rules.
+    pub fn answered(&self, source: &Source) -> Result<Vec<Answered>, CollectError> {
+        Ok(match source {
             Source::Answers(answered) => answered.clone(),
             Source::Questions(questions) => {
                 let journal = Journal::open(&self.samples())?;
                 answered::of_samples(questions, journal.entries(), self.settings.matching)
             }
-        };
-        let (mut items, texts) = self.keep(model, &answered)?;
+        })
+    }
+
+    /// Has a model judge them instead. Verdicts are kept in `verdicts.jsonl` and not asked for again.
+    pub async fn judge(
+        &self,
+        judge: &dyn ChatModel,
+        answered: &mut [Answered],
+        mut listen: impl FnMut(&Event),
+    ) -> Result<(), CollectError> {
+        let mut journal = Journal::open(&self.folder.join("verdicts.jsonl"))?;
+        let done = |done, total| listen(&Event::Judged(done, total));
+        Ok(ask(judge, answered, &mut journal, done).await?)
+    }
+
+    /// Keeps and chooses answers, and reads those whose features are missing.
+    pub fn read(
+        &self,
+        model: &Model,
+        answered: &[Answered],
+        threads: Threads,
+        mut listen: impl FnMut(&Event),
+    ) -> Result<Tally, CollectError> {
+        let (mut items, texts) = self.keep(model, answered)?;
         self.choose(&mut items, &texts);
-        let tally = tally(&items);
-        self.write(&answered, &items)?;
+        let tally = Tally::of(&items);
+        self.write(answered, &items)?;
         listen(&Event::Chosen(tally.clone()));
         if tally.chosen == [0, 0] {
-            return Err(tally.nothing_left());
+            return Err(nothing_left(&tally));
         }
         let chosen: Vec<(&Answered, &Item, &Text)> = answered
             .iter()
@@ -442,6 +402,7 @@ impl Collection {
         let details = [
             ("sampling", serde_json::to_string(&self.settings.draws)),
             ("matching", serde_json::to_string(&self.settings.matching)),
+            ("judge", serde_json::to_string(&self.settings.judge)),
             ("consistency", serde_json::to_string(&self.settings.consistency)),
             ("balance", serde_json::to_string(&self.settings.balance)),
         ];
@@ -497,81 +458,11 @@ fn read_settings(path: &Path) -> Result<Settings, CollectError> {
     })
 }
 
-/// Which settings differ, in words.
-fn difference(old: &Settings, new: &Settings) -> Option<String> {
-    // By way of text, in which a temperature of 0.7 is 0.7 and not the double nearest to its single-precision number.
-    let fields = |settings: &Settings| -> serde_json::Map<String, serde_json::Value> {
-        let mut settings = settings.clone();
-        // The same file under another name.
-        settings.model.name.clear();
-        let text = serde_json::to_string(&settings).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
-    };
-    let (old, new) = (fields(old), fields(new));
-    let differs: Vec<String> = old
-        .iter()
-        .filter(|(name, value)| new.get(*name) != Some(value))
-        .map(|(name, value)| {
-            let now = new.get(name).unwrap_or(&serde_json::Value::Null);
-            format!("`{name}` was {value} and is {now}")
-        })
-        .collect();
-    (!differs.is_empty()).then(|| differs.join(", "))
-}
-
-fn tally(items: &[Item]) -> Tally {
-    let mut tally = Tally {
-        questions: items.len(),
-        ..Tally::default()
-    };
-    for item in items {
-        match item.class {
-            Some(Truth::Faithful) => tally.faithful += 1,
-            Some(Truth::Hallucinated) => tally.hallucinated += 1,
-            None => {}
-        }
-        if let Some(dropped) = item.dropped {
-            *tally.dropped.entry(dropped).or_default() += 1;
-        }
-        if let (Some(class), true) = (item.class, item.chosen) {
-            tally.chosen[usize::from(class == Truth::Hallucinated)] += 1;
-        }
-    }
-    tally
-}
-
-impl Tally {
-    /// Reasons for which questions were left out, with their counts.
-    pub fn reasons(&self) -> String {
-        let reasons: Vec<String> = self
-            .dropped
-            .iter()
-            .map(|(reason, count)| format!("{count} {}", reason.words()))
-            .collect();
-        reasons.join(", ")
-    }
-
-    fn nothing_left(&self) -> CollectError {
-        CollectError::NothingLeft {
-            questions: self.questions,
-            faithful: self.faithful,
-            hallucinated: self.hallucinated,
-            dropped: self.reasons(),
-        }
-    }
-}
-
-impl Dropped {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Mixed => "mixed",
-            Self::Uncertain => "uncertain",
-            Self::Disagreeing => "with answers that differ too much",
-            Self::EmptySpan => "without an answer to read",
-            Self::SpanNotFound => "whose answer was not found",
-            Self::TooFewSamples => "with too few answers",
-            Self::TooLong => "too long",
-        }
+fn nothing_left(tally: &Tally) -> CollectError {
+    CollectError::NothingLeft {
+        questions: tally.questions,
+        faithful: tally.faithful,
+        hallucinated: tally.hallucinated,
+        dropped: tally.reasons(),
     }
 }

@@ -22,6 +22,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut seconds = vec![vec![0.0; setting.repeats]; FORMATS.len()];
     let (mut same, mut opinions) = (0, 0);
+    #[expect(clippy::needless_range_loop, reason = "the number of a repeat is written down, too")]
     for repeat in 0..setting.repeats {
         for (at, pair) in setting.pairs.iter().enumerate() {
             let mut judged = [None, None];

@@ -96,7 +96,7 @@ impl Measured {
             calls += judged.calls;
         }
         let allocated = (ALLOCATED.total_allocated() - allocated) as f64 / calls as f64;
-        let inside = (model.engine().inside() - inside).as_secs_f64();
+        let inside = model.engine().inside().as_secs_f64() - inside.as_secs_f64();
         let outside = total - inside;
         self.share.push(100.0 * outside / total);
         self.per_call.push(1e3 * outside / calls as f64);

@@ -32,6 +32,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     let mut seconds = vec![vec![0.0; setting.repeats]; WIDTHS.len()];
     let mut evaluated = [0; WIDTHS.len()];
     let mut replies = [0; WIDTHS.len()];
+    #[expect(clippy::needless_range_loop, reason = "the number of a repeat is written down, too")]
     for repeat in 0..setting.repeats {
         for (at, pair) in setting.pairs.iter().enumerate() {
             for i in order(WIDTHS.len(), repeat + at) {

@@ -228,8 +228,8 @@ fn a_detector_for_another_model_file_is_refused() {
     let folder = folder();
     let text = folder.read("detector.json");
     let mut detector: Value = serde_json::from_str(&text).unwrap();
-    detector["model"]["sha256"] = "ab".repeat(32).into();
-    detector["model"]["quantisation"] = "F16".into();
+    detector["detector"]["model"]["sha256"] = "ab".repeat(32).into();
+    detector["detector"]["model"]["quantisation"] = "F16".into();
     folder.write("other.json", detector.to_string());
     let error = folder.refused("run data.jsonl --detector other.json --out scores");
     assert!(error.contains("the detector reads `smollm2-135m` (F16)"), "{error}");

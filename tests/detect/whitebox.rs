@@ -92,8 +92,8 @@ fn its_opinions_are_stored_and_aggregated_like_those_of_others() {
 fn a_detector_for_another_model_is_refused_before_anything_is_judged() {
     let folder = Folder::new();
     let mut detector = serde_json::to_value(made_up(&support::default_model())).unwrap();
-    detector["format"] = 1.into();
     detector["model"]["sha256"] = "cd".repeat(32).into();
+    let detector = serde_json::json!({ "format": 1, "detector": detector });
     folder.write("other.json", detector.to_string());
     let output = eval(&folder, "other.json");
     assert_eq!(output.status.code(), Some(2));

@@ -21,8 +21,15 @@ struct Oracle {
     X_test: Vec<Vec<f64>>,
     y_test: Vec<u8>,
     n_features: usize,
-    l1_min_c: f64,
+    l1_min_c: LeastC,
     solutions: Vec<Solution>,
+}
+
+/// The largest C at which no column has a weight.
+#[derive(Deserialize)]
+struct LeastC {
+    with_intercept: f64,
+    without_intercept: f64,
 }
 
 #[derive(Deserialize)]

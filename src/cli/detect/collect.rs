@@ -249,9 +249,9 @@ fn source(arguments: &Arguments) -> Result<(Source, String), Failure> {
             note(
                 "the answers come from a file; what this model does while it reads them is not what it does when it answers",
             );
-            answered.iter().for_each(|answered| {
+            for answered in answered {
                 hasher.update(format!("{answered:?}\n").as_bytes());
-            });
+            }
         }
     }
     Ok((source, hasher.finalize().to_hex().to_string()))

@@ -48,25 +48,25 @@ pub struct Tally {
 impl Tally {
     /// Counts.
     pub(super) fn of(items: &[Item]) -> Self {
-    let mut tally = Self {
-        questions: items.len(),
-        ..Tally::default()
-    };
-    for item in items {
-        match item.class {
-            Some(Truth::Faithful) => tally.faithful += 1,
-            Some(Truth::Hallucinated) => tally.hallucinated += 1,
-            None => {}
+        let mut tally = Self {
+            questions: items.len(),
+            ..Tally::default()
+        };
+        for item in items {
+            match item.class {
+                Some(Truth::Faithful) => tally.faithful += 1,
+                Some(Truth::Hallucinated) => tally.hallucinated += 1,
+                None => {}
+            }
+            if let Some(dropped) = item.dropped {
+                *tally.dropped.entry(dropped).or_default() += 1;
+            }
+            if let (Some(class), true) = (item.class, item.chosen) {
+                tally.chosen[usize::from(class == Truth::Hallucinated)] += 1;
+            }
         }
-        if let Some(dropped) = item.dropped {
-            *tally.dropped.entry(dropped).or_default() += 1;
-        }
-        if let (Some(class), true) = (item.class, item.chosen) {
-            tally.chosen[usize::from(class == Truth::Hallucinated)] += 1;
-        }
+        tally
     }
-    tally
-}
 
     /// Reasons for which questions were left out, with their counts.
     pub fn reasons(&self) -> String {

@@ -326,6 +326,7 @@ fn parts<const N: usize>(text: &str) -> Option<[&str; N]> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use clap::Parser;
 

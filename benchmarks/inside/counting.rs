@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let whole = material
         .samples
         .iter()
-        .map(|sample| sample.text())
+        .map(widedeep::inside::language::Sample::text)
         .collect::<Vec<_>>()
         .join("\n");
     let tokens = model.tokens(&whole);

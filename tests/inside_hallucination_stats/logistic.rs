@@ -248,12 +248,13 @@ fn the_largest_c_without_weights_is_scikit_learns() {
     let x = Columns::from_rows(&oracle.X_train).unwrap();
     let labels = Labels::equal(&classes(&oracle.y_train));
     let bound = largest_c_without_weights(&x, &labels, Intercept::Penalised).unwrap();
-    near(bound, oracle.l1_min_c, 1e-9, "bound");
+    near(bound, oracle.l1_min_c.with_intercept, 1e-9, "bound");
     let below = fit(&x, &labels, 0.999 * bound, Penalty::L1, &Settings::default()).unwrap();
     assert_eq!((below.nonzero().count(), below.bias), (0, 0.0));
 
     // Over the features alone, without an intercept, the first weight appears just above.
     let bound = largest_c_without_weights(&x, &labels, Intercept::Absent).unwrap();
+    near(bound, oracle.l1_min_c.without_intercept, 1e-9, "bound");
     let settings = Settings {
         intercept: Intercept::Absent,
         tolerance: 1e-9,

@@ -25,7 +25,11 @@ fn counts_are_of_every_unit_and_token_and_numpy_opens_them() {
         ended.stderr
     );
     let counts = counts(&folder, "counts/counts.npy");
-    let names: Vec<_> = counts.languages().iter().map(|language| language.name()).collect();
+    let names: Vec<_> = counts
+        .languages()
+        .iter()
+        .map(widedeep::inside::language::LanguageCounts::name)
+        .collect();
     assert_eq!(names, ["sw", "en"]);
     for language in counts.languages() {
         assert!((50..500).contains(&language.tokens()), "{}", language.tokens());

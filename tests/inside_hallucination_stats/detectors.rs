@@ -77,7 +77,9 @@ fn a_detector_is_the_same_after_a_round_through_its_file() {
 fn scores_are_sums_of_contributions_and_means_of_token_scores() {
     let detector = detector();
     let tokens = [[0.1, 0.2, 0.3], [0.5, 0.0, 0.1]];
-    let mean: Vec<f64> = (0..3).map(|unit| (tokens[0][unit] + tokens[1][unit]) / 2.0).collect();
+    let mean: Vec<f64> = (0..3)
+        .map(|unit| f64::midpoint(tokens[0][unit], tokens[1][unit]))
+        .collect();
     let score = detector.score(&mean);
     assert!((score.logit - (-0.5 + 2.0 * 0.3 - 0.1 + 4.0 * 0.2)).abs() < 1e-12);
     let added: f64 = detector.contributions(&mean).iter().sum();

@@ -48,9 +48,9 @@ pub fn example(id: usize, truth: Truth, part: Part) -> Example {
         response: format!("{id}"),
         truth,
         part,
-        stratum: if id % 3 == 0 { "hard" } else { "easy" }.to_owned(),
+        stratum: if id.is_multiple_of(3) { "hard" } else { "easy" }.to_owned(),
         entity: None,
-        tokens: 1 + (id % 5) as u32,
+        tokens: 1 + u32::try_from(id % 5).unwrap(),
         characters: 4,
         log_probability: Some(
             match truth {

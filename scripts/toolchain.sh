@@ -278,10 +278,19 @@ do one of these, then run the same command again:
 # (benchmarks/README.md, "engine"). With plain AVX-512 the stride is 64.
 without_half=''
 
+# without WORD TEXT: the words of TEXT that are not WORD.
+without() {
+    local word kept=()
+    for word in $2; do [[ $word == "$1" ]] || kept+=("$word"); done
+    printf '%s' "${kept[*]-}"
+}
+
 find_half() {
     local -a cc
     read -ra cc <<<"${CC:-cc}"
     local macros flag=-mno-avx512fp16
+    # Where an earlier `.tools/env` has been read they hold it already.
+    CFLAGS=$(without "$flag" "${CFLAGS:-}") CXXFLAGS=$(without "$flag" "${CXXFLAGS:-}")
     macros=$("${cc[@]}" -march=native -dM -E -x c /dev/null 2>/dev/null) || return 0
     if [[ $macros == *__AVX512FP16__* ]] && "${cc[@]}" "$flag" -fsyntax-only -x c /dev/null 2>/dev/null; then
         without_half=$flag

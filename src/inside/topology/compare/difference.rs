@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn p_values_are_corrected_for_all_rows() {
         let one: Vec<f64> = (0..20_u8).map(f64::from).collect();
-        let other: Vec<f64> = one.iter().map(|value| value + 6.0).collect();
+        let other: Vec<f64> = one.iter().map(|value| value + 12.0).collect();
         let mut rows = vec![Difference::of(&one, &other).unwrap(); 4];
         let plain = rows[0].kolmogorov_smirnov_p;
         correct(rows.iter_mut());

@@ -104,7 +104,7 @@ fn csv_rows_read_back_with_every_digit() {
     assert!(
         csv(&empty, Table::Divergences)
             .unwrap()
-            .starts_with(b"a,b,block,expert,what,measure,value,p")
+            .starts_with(b"a,b,block,block_b,expert,what,measure,value,p")
     );
 }
 

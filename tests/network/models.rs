@@ -188,6 +188,8 @@ fn a_detector_without_its_file_or_in_the_place_of_who_names_the_roles_is_refused
         error.contains("belongs to a neuron of `kind = \"detector\"`"),
         "{error}"
     );
-    let error = refused("[[layers]]\n[[layers.neurons]]\nkind = \"detector\"\ndetector = \"d.json\"");
+    let error = refused(
+        "[roles]\nsource = \"generated\"\n[[layers]]\n[[layers.neurons]]\nkind = \"detector\"\ndetector = \"d.json\"",
+    );
     assert!(error.contains("a detector writes nothing"), "{error}");
 }

@@ -51,13 +51,16 @@ impl NeuronSpec {
         }
     }
 
-    /// Puts detector and model into the words by which the models of a run are found.
+    /// Puts detector and model into the words by which the models of a run are found. A network that was written out has them there already.
     pub(super) fn spell_out(&mut self) {
-        if let (NeuronKind::Detector, Some(file)) = (self.kind, &self.detector) {
-            self.model = Some(match &self.model {
-                Some(model) => format!("{DETECTOR}{file}@{model}"),
-                None => format!("{DETECTOR}{file}"),
-            });
-        }
+        let (NeuronKind::Detector, Some(file)) = (self.kind, &self.detector) else {
+            return;
+        };
+        let words = format!("{DETECTOR}{file}");
+        self.model = Some(match self.model.take() {
+            Some(model) if model.starts_with(&words) => model,
+            Some(model) => format!("{words}@{model}"),
+            None => words,
+        });
     }
 }

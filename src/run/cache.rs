@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::StoreError;
 use super::store::sqlite;
@@ -15,6 +15,23 @@ use crate::chat::{CallKey, Reply, Request};
 
 /// What the file calls itself (`PRAGMA application_id`): "wdcc".
 const APPLICATION: i32 = 0x7764_6363;
+
+/// How long one process waits for another one's writes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Does what SQLite may refuse at once although it was told to wait: it changes the journal's mode only where nobody else holds the file, and does not call the
+/// busy handler for it. What is tried must do no harm when done twice.
+fn until_free(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
 
 /// A cache of replies by call key.
 #[derive(Debug)]
@@ -28,7 +45,7 @@ impl CallCache {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let at = |doing| sqlite(doing, path);
         let connection = Connection::open(path).map_err(at("open"))?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(at("open"))?;
+        connection.busy_timeout(PATIENCE).map_err(at("open"))?;
         let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
         let is_empty = pragma("schema_version").map_err(at("read"))? == 0;
         if !is_empty && pragma("application_id").map_err(at("read"))? != APPLICATION {
@@ -37,12 +54,13 @@ impl CallCache {
                 reason: "it is no cache of calls; give another file with `--cache`".to_owned(),
             });
         }
-        connection
-            .execute_batch(&format!(
+        until_free(|| {
+            connection.execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA application_id = {APPLICATION};
                  CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL);"
             ))
-            .map_err(at("set up"))?;
+        })
+        .map_err(at("set up"))?;
         Ok(Self {
             path: path.to_owned(),
             connection: Mutex::new(connection),
@@ -99,6 +117,31 @@ impl CallCache {
         StoreError::Damaged {
             path: self.path.clone(),
             reason: reason.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_may_be_opened_by_many_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..40 {
+            let path = folder.path().join(format!("{round}.sqlite"));
+            let start = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                let open = || {
+                    start.wait();
+                    CallCache::open(&path).map(drop)
+                };
+                let opening: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                for one in opening {
+                    one.join().unwrap().unwrap();
+                }
+            });
         }
     }
 }

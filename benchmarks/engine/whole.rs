@@ -7,14 +7,13 @@ use widedeep::chat::{ChatModel, LocalModel};
 use super::alternate::order;
 use super::ask::{Judge, Judged, agreeing};
 use super::page::Page;
-use super::server::{Server, Slots};
+use super::server::Server;
 use super::setting::{Setting, WIDTH};
 use super::spread::Spread;
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 3] = [
     "(a) this engine",
-    "(b) llama-server, a slot for each call",
-    "(b') llama-server, slots by prefix",
+    "(b) llama-server",
     "(c) one call at a time, unshared",
 ];
 
@@ -65,25 +64,19 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     ];
     let mut page = Page::new("whole", setting, &columns);
     let judge = Judge::new(setting.network(WIDTH)?)?;
-    let server = |slots| {
-        Server::start(
+    let contestants = [
+        Contestant::Engine(setting.load(&setting.config())?),
+        Contestant::Server(Arc::new(Server::start(
             &setting.tools,
             &setting.model,
             &setting.model_name,
             setting.threads.get(),
-            slots,
-        )
-        .map(Arc::new)
-    };
-    let contestants = [
-        Contestant::Engine(setting.load(&setting.config())?),
-        Contestant::Server(server(Slots::Fixed)?),
-        Contestant::Server(server(Slots::Servers)?),
+        )?)),
         Contestant::Engine(setting.load(&setting.plain_config())?),
     ];
     // Pages of the model are read, threads are started.
     let shortest = setting.pairs.iter().min_by_key(|pair| super::setting::characters(pair));
-    for contestant in contestants.iter().take(3) {
+    for contestant in contestants.iter().take(2) {
         if let Some(pair) = shortest {
             judge.judge(contestant.model(), pair)?;
         }

@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod detect;
 mod dry_run;
+mod edit;
 mod eval;
 mod inside;
 mod material;
@@ -53,6 +54,7 @@ enum Command {
     Compare(Box<compare::Arguments>),
     Networks(networks::Arguments),
     Detect(detect::Arguments),
+    Edit(Box<edit::Arguments>),
     Inside(Box<inside::Arguments>),
     Prices(money::PricesArguments),
     Models(models::ModelsArgs),
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Networks(arguments) => networks::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Edit(arguments) => edit::run(&arguments),
         Command::Inside(arguments) => inside::run(&arguments),
         Command::Prices(arguments) => money::run(&arguments),
         Command::Models(arguments) => runtime().and_then(|runtime| runtime.block_on(arguments.run()).map_err(sorted)),

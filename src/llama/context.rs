@@ -70,10 +70,8 @@ impl<'m> Context<'m> {
         shape: &Shape,
         adapt: impl FnOnce(&mut sys::llama_context_params),
     ) -> Result<Self, String> {
-        const { assert!(size_of::<LlamaModel>() == size_of::<NonNull<sys::llama_model>>()) };
         log::forget();
-        // SAFETY: `LlamaModel` is `#[repr(transparent)]` over a non-null pointer to the model, which outlives this context.
-        let raw_model = unsafe { *(&raw const model.inner).cast::<NonNull<sys::llama_model>>() };
+        let raw_model = model.raw();
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_context_default_params() };
         params.n_ctx = wide(shape.cells);
@@ -183,6 +181,35 @@ impl<'m> Context<'m> {
     pub(super) fn clear(&mut self) {
         // SAFETY: as above.
         unsafe { sys::llama_memory_clear(sys::llama_get_memory(self.raw.as_ptr()), true) };
+    }
+}
+
+impl Context<'_> {
+    /// Uses these adapters at these scales from now on, in place of others; llama.cpp's code is the error.
+    ///
+    /// # Safety
+    ///
+    /// The adapters belong to the context's model, and live until others are set or the context is dropped.
+    pub(super) unsafe fn set_adapters(
+        &mut self,
+        adapters: &mut [*mut sys::llama_adapter_lora],
+        scales: &mut [f32],
+    ) -> Result<(), i32> {
+        let count = adapters.len().min(scales.len());
+        // SAFETY: both lists have so many entries; the caller answers for the adapters.
+        let code = unsafe {
+            sys::llama_set_adapters_lora(self.raw.as_ptr(), adapters.as_mut_ptr(), count, scales.as_mut_ptr())
+        };
+        if code == 0 { Ok(()) } else { Err(code) }
+    }
+}
+
+impl Model {
+    /// llama.cpp's own pointer to the model.
+    pub(super) fn raw(&self) -> NonNull<sys::llama_model> {
+        const { assert!(size_of::<LlamaModel>() == size_of::<NonNull<sys::llama_model>>()) };
+        // SAFETY: `LlamaModel` is `#[repr(transparent)]` over a non-null pointer to the model.
+        unsafe { *(&raw const self.inner).cast::<NonNull<sys::llama_model>>() }
     }
 }
 

@@ -21,14 +21,16 @@
 //! ```
 //!
 //! To look inside the model rather than to use it, [`Tap`] reads the activations of its feed-forward layers while it reads a text, and
-//! [`Weights`] the numbers in its file.
+//! [`Weights`] the numbers in its file. [`Gguf`] and [`Draft`] write such files, and an [`Adapter`] changes what a model computes while it runs.
 
+mod adapter;
 mod calibrate;
 mod cells;
 mod choice;
 mod context;
 mod crew;
 mod engine;
+mod gguf;
 mod kv;
 mod load;
 mod log;
@@ -44,8 +46,12 @@ mod template;
 mod threads;
 mod weights;
 
+pub use adapter::{Adapter, AdapterError};
 pub use choice::Chosen;
 pub use engine::{Engine, EngineConfig, EngineError, EngineStats, Sharing};
+pub use gguf::{
+    AdapterFile, Draft, Entry, Field, Format, FormatError, Gguf, GgufError, Pair, Problem, Rows, RowsError,
+};
 pub use memory::{KvType, MemoryPlan, Shortage};
 pub use model::{Conversation, Model, ModelError};
 pub use room::{Room, RoomSource};

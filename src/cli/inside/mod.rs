@@ -1,5 +1,6 @@
 //! `widedeep inside`: analyses of a model itself, from its weights and activations.
 
+mod bricks;
 mod emergence;
 mod language;
 mod topology;
@@ -19,6 +20,7 @@ pub(crate) struct Arguments {
 enum Analysis {
     // Described where their flags are.
     Language(Box<language::Arguments>),
+    Bricks(bricks::Arguments),
     Emergence(emergence::Arguments),
     Topology(topology::Arguments),
 }
@@ -26,6 +28,7 @@ enum Analysis {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.analysis {
         Analysis::Language(arguments) => language::run(arguments),
+        Analysis::Bricks(arguments) => bricks::run(arguments),
         Analysis::Emergence(arguments) => emergence::run(arguments),
         Analysis::Topology(arguments) => topology::run(arguments),
     }

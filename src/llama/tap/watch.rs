@@ -84,6 +84,18 @@ impl<'m> Watched<'m> {
         }
     }
 
+    /// # Safety
+    ///
+    /// The adapters belong to the context's model, and live until others are set or the context is dropped.
+    pub(super) unsafe fn set_adapters(
+        &mut self,
+        adapters: &mut [*mut sys::llama_adapter_lora],
+        scales: &mut [f32],
+    ) -> Result<(), i32> {
+        // SAFETY: as the caller answers.
+        unsafe { self.context.set_adapters(adapters, scales) }
+    }
+
     pub(super) fn logits(&self, row: usize) -> &[f32] {
         self.context.logits(row)
     }

@@ -5,14 +5,14 @@ use llama_cpp_sys_2 as sys;
 
 /// Bytes of rows as the file has them, aligned for ggml's blocks (of which none holds anything wider than eight bytes).
 #[derive(Debug, Default)]
-pub(super) struct Raw {
+pub(in crate::llama) struct Raw {
     words: Vec<u64>,
     bytes: usize,
 }
 
 impl Raw {
     /// Room for so many bytes, to be filled by the caller.
-    pub(super) fn bytes(&mut self, bytes: usize) -> &mut [u8] {
+    pub(in crate::llama) fn bytes(&mut self, bytes: usize) -> &mut [u8] {
         self.bytes = bytes;
         self.words.resize(bytes.div_ceil(8), 0);
         // SAFETY: the words are initialised, hold at least `bytes` bytes, and any byte may be written into them.
@@ -25,7 +25,7 @@ impl Raw {
 /// # Panics
 ///
 /// If there are not as many bytes as so many numbers take.
-pub(super) fn to_f32(format: sys::ggml_type, raw: &Raw, values: &mut [f32]) -> bool {
+pub(in crate::llama) fn to_f32(format: sys::ggml_type, raw: &Raw, values: &mut [f32]) -> bool {
     let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
     // SAFETY: arithmetic on a type number that ggml's reader accepted.
     let needed = unsafe { sys::ggml_row_size(format, count) };

@@ -35,7 +35,7 @@ pub use ffn::{Ffn, Gate};
 pub use gguf::{Tensor, Value};
 pub use norms::DownNorms;
 
-use dequantise::Raw;
+pub(super) use dequantise::{Raw, to_f32};
 
 /// Streaming reads hold about so many numbers at a time.
 const STREAMED: usize = 1 << 20;
@@ -193,7 +193,7 @@ impl Weights {
         })?;
         values.clear();
         values.resize(rows.len() * tensor.columns(), 0.0);
-        if dequantise::to_f32(tensor.format, raw, values) {
+        if to_f32(tensor.format, raw, values) {
             Ok(())
         } else {
             Err(WeightsError::Format {

@@ -1,6 +1,7 @@
 //! The command line: one file per command, which turns flags into library calls and results into text.
 
 mod backend;
+mod bar;
 mod batch;
 mod compare;
 mod data;

@@ -224,6 +224,25 @@ fn joined_adapters_do_exactly_what_both_do() {
             .rank,
         4
     );
+    // Their products: 0.5 of the first, which has α = 0, less twice the second, whose α/r is 2.
+    let product = |path: &Path, row: usize, column: usize| {
+        let file = AdapterFile::open(path).unwrap();
+        let pair = file.pair("blk.0.ffn_down.weight").unwrap();
+        let sum: f32 = (0..pair.rank)
+            .map(|k| pair.b[row * pair.rank + k] * pair.a[k * gguf::UNITS + column])
+            .sum();
+        let alpha = file.alpha();
+        if alpha == 0.0 {
+            sum
+        } else {
+            sum * alpha / pair.rank as f32
+        }
+    };
+    for (row, column) in [(0, 1), (3, 2), (7, 40)] {
+        let expected = 0.5 * product(&one, row, column) - 2.0 * product(&two, row, column);
+        let found = product(&joined, row, column);
+        assert!((found - expected).abs() < 1e-6, "{row} {column}: {found} {expected}");
+    }
     let model = load(&base);
     let mut reading = tap(&model);
     let adapter = |path: &Path| Adapter::load(&model, path).unwrap();
@@ -297,6 +316,15 @@ fn an_adapter_taken_out_of_a_tuned_model_gives_it_back() {
         folder.path(),
         &["merge", "base.gguf", "lora.gguf", "--out", "built.gguf"],
     );
+    let up = |name: &str| {
+        Weights::open(&folder.path().join(name))
+            .unwrap()
+            .all("blk.0.ffn_up.weight")
+            .unwrap()
+    };
+    for (tuned, built) in up("a.gguf").iter().zip(up("built.gguf")) {
+        assert!((tuned - built).abs() < 1e-6, "{tuned} {built}");
+    }
     let found = between(
         &folder.path().join("a.gguf"),
         &folder.path().join("built.gguf"),

@@ -61,7 +61,9 @@ fn on_small_models_of_every_kind_of_gate_the_forms_agree_to_rounding() {
         file.write(&model);
         for scale in SCALES {
             let [effect, file, adapter] = all_forms(&model, SMALL_TEXT, &units, scale, Store::AsTheyAre);
-            assert!(file.largest_logit < 1e-3, "{kind} {scale}: {file:?}");
+            // Where there is a gate, scaled rows of `ffn_up` give the very products that live scales; without one, columns of `ffn_down` do not.
+            let room = if kind == "without gate" { 1e-3 } else { 1e-5 };
+            assert!(file.largest_logit < room, "{kind} {scale}: {file:?}");
             assert!(adapter.largest_logit < 1e-3, "{kind} {scale}: {adapter:?}");
             if (scale - 1.0).abs() > 0.0 {
                 assert!(effect.largest_logit > 1e-2, "{kind} {scale}: {effect:?}");

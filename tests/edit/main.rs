@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 use widedeep::inside::bricks::{Unit, UnitSet};
-use widedeep::llama::{Draft, Format, Gguf, Model, Tap, TapConfig, Threads, Weights};
+use widedeep::llama::{Model, Tap, TapConfig, Threads};
 
 const TEXT: &str = "The river rises in the hills above the old town, passes under three stone bridges and reaches the sea after \
     two hundred miles; nobody has counted how many mills it once drove.";
@@ -48,34 +48,13 @@ fn set(units: &[(usize, usize)]) -> UnitSet {
     units.iter().map(|&(layer, index)| Unit { layer, index }).collect()
 }
 
-/// Every tensor of a file in 32-bit floats, so that llama.cpp computes in floats and effects are exact.
-fn in_floats(path: &Path, out: &Path) {
-    let (file, weights) = (Gguf::open(path).unwrap(), Weights::open(path).unwrap());
-    let mut draft = Draft::of(&file);
-    for tensor in file.tensors() {
-        let weights = &weights;
-        draft
-            .reshape(&tensor.name, &tensor.dimensions, Format::F32, move |rows| {
-                let mut result = Ok(());
-                weights.stream(&tensor.name, |_, values| {
-                    if result.is_ok() {
-                        result = rows.values(values);
-                    }
-                })?;
-                Ok(result?)
-            })
-            .unwrap();
-    }
-    draft.write(out).unwrap();
-}
-
 /// The default model in floats, written once for all tests of this program.
 fn default_in_floats() -> PathBuf {
     static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
     WRITTEN
         .get_or_init(|| {
             let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edit-default-in-floats.gguf");
-            in_floats(&support::default_model(), &path);
+            support::floats::write(&support::default_model(), &path);
             path
         })
         .clone()

@@ -1,116 +1,45 @@
 //! What is written, in llama.cpp's own server.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use widedeep::inside::edit::{Store, adapter, live, predictions, rewrite};
 use widedeep::llama::Tap;
 
-use super::support::default_model;
+use super::support::{default_model, llama_server::LlamaServer};
 use super::{TEXT, folder, load, set, tap};
 
-/// Loading the model takes a second; a busy machine may need many.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Log-probabilities of the token after the text, by token, from a server of this model with this adapter.
+fn served(model: &Path, adapter: Option<&Path>) -> Vec<(usize, f64)> {
+    let mut flags = vec![
+        "--model",
+        model.to_str().unwrap(),
+        "--threads",
+        "1",
+        "--ctx-size",
+        "512",
+        "--parallel",
+        "1",
+    ];
+    if let Some(adapter) = adapter {
+        flags.extend(["--lora", adapter.to_str().unwrap()]);
     }
-}
-
-impl Server {
-    fn start(model: &Path, adapter: Option<&Path>, log: &Path) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let out = File::create(log).unwrap();
-        let mut command = Command::new(program());
-        command
-            .arg("--model")
-            .arg(model)
-            .args(["--host", "127.0.0.1", "--port", &address.port().to_string()])
-            .args(["--threads", "1", "--ctx-size", "512", "--parallel", "1"]);
-        if let Some(adapter) = adapter {
-            command.arg("--lora").arg(adapter);
-        }
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().unwrap())
-            .stderr(out)
-            .spawn();
-        let mut server = Self {
-            child: child.unwrap(),
-            address,
-        };
-        let begun = Instant::now();
-        while server.ask("GET", "/health", "").is_none() {
-            let ended = server.child.try_wait().unwrap();
-            let said = || std::fs::read_to_string(log).unwrap_or_default();
-            assert!(ended.is_none(), "the server ended: {}", said());
-            assert!(begun.elapsed() < PATIENCE, "the server is not ready: {}", said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        server
-    }
-
-    /// The body of an answer 200.
-    fn ask(&self, method: &str, path: &str, body: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
-        )
-        .ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok()?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
-    }
-
-    /// Log-probabilities of the next token after the text, by token.
-    fn next(&self) -> Vec<(usize, f64)> {
-        let body = json!({
-            "prompt": TEXT, "n_predict": 1, "temperature": 0.0, "n_probs": 10, "cache_prompt": false, "post_sampling_probs": false,
-        });
-        let answer = self.ask("POST", "/completion", &body.to_string()).expect("an answer");
-        let start = answer.find('{').unwrap();
-        let end = answer.rfind('}').unwrap();
-        let answer: Value = serde_json::from_str(&answer[start..=end]).unwrap();
-        let listed = answer["completion_probabilities"][0]["top_logprobs"]
-            .as_array()
-            .expect("log-probabilities");
-        let entry = |entry: &Value| {
-            let token = usize::try_from(entry["id"].as_u64().unwrap()).unwrap();
-            (token, entry["logprob"].as_f64().unwrap())
-        };
-        listed.iter().map(entry).collect()
-    }
-}
-
-fn program() -> PathBuf {
-    let path = std::env::var_os("WIDEDEEP_LLAMA_SERVER")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    assert!(
-        path.is_file(),
-        "the tests need llama.cpp's server at $WIDEDEEP_LLAMA_SERVER (`{}`): run `make test`, or run `scripts/llama-server.sh` and set it to \
-         the path of `.tools/llama-server/llama-server`",
-        path.display()
-    );
-    path
+    let server = LlamaServer::start(&flags, "");
+    let body = json!({
+        "prompt": TEXT, "n_predict": 1, "temperature": 0.0, "n_probs": 10, "cache_prompt": false, "post_sampling_probs": false,
+    });
+    let answer = server.post("/completion", &body.to_string());
+    let start = answer.find('{').unwrap();
+    let end = answer.rfind('}').unwrap();
+    let answer: Value = serde_json::from_str(&answer[start..=end]).unwrap();
+    let listed = answer["completion_probabilities"][0]["top_logprobs"]
+        .as_array()
+        .expect("log-probabilities");
+    let entry = |entry: &Value| {
+        let token = usize::try_from(entry["id"].as_u64().unwrap()).unwrap();
+        (token, entry["logprob"].as_f64().unwrap())
+    };
+    listed.iter().map(entry).collect()
 }
 
 /// The most likely next tokens by ourselves.
@@ -143,10 +72,9 @@ fn the_rewritten_file_and_the_adapter_work_in_a_stock_server() {
     let (file, lora) = (folder.path().join("silenced.gguf"), folder.path().join("silencer.gguf"));
     rewrite(&model, &units, 0.0, Store::AsTheyAre, &file).unwrap();
     adapter(&model, &units, 0.0, &lora).unwrap();
-    let log = folder.path().join("server.log");
-    let unedited = Server::start(&model, None, &log).next();
-    let rewritten = Server::start(&file, None, &log).next();
-    let adapted = Server::start(&model, Some(&lora), &log).next();
+    let unedited = served(&model, None);
+    let rewritten = served(&file, None);
+    let adapted = served(&model, Some(&lora));
     assert!(off(&unedited, &base) < 0.4, "{unedited:?}");
     assert!(off(&rewritten, &edited) < 0.4, "{rewritten:?}");
     assert!(off(&adapted, &edited) < 0.4, "{adapted:?}");

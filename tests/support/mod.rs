@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod engine;
+pub mod floats;
 pub mod gguf;
+pub mod llama_server;
 pub mod runs;
 pub mod scripted;
 pub mod tiny;

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::float_copy;
 use crate::folder::{Folder, oracle};
-use crate::support::default_model;
+use crate::support::{default_model, floats};
 
 struct Found {
     rows: Vec<BTreeMap<String, String>>,
@@ -148,7 +147,7 @@ fn activations_and_strengths_over_a_text_match_the_reference() {
 fn without_rounding_they_match_the_reference_to_a_thousandth() {
     let folder = Folder::new();
     let copy = folder.path("floats.gguf");
-    float_copy::write(&default_model(), &copy);
+    floats::write(&default_model(), &copy);
     let room = Room {
         figures: |_, _| 1e-3,
         // The eighth and the ninth may be as good as equal: in block 7 they are.

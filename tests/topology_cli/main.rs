@@ -8,7 +8,6 @@ mod support;
 mod activations;
 mod checkpoints;
 mod comparing;
-mod float_copy;
 mod folder;
 mod models;
 mod networks;

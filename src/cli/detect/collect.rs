@@ -20,9 +20,9 @@ use widedeep::inside::hallucination::settings::Settings;
 use widedeep::inside::hallucination::style::Style;
 use widedeep::llama::{Engine, EngineConfig};
 
-use super::bar::Bar;
 use super::{Found, style};
 use crate::cli::backend::Backend;
+use crate::cli::bar::Bar;
 use crate::cli::{Failure, failed, input, note, runtime, say};
 
 /// Let a model answer questions, judge the answers, and take the activations of those that it gets right or wrong every time

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use widedeep::inside::hallucination::study::{self, Record};
 use widedeep::inside::hallucination::{Detector, Features, figure, report};
 
-use super::bar::Bar;
 use super::fit::{open, record_of, sorted};
+use crate::cli::bar::Bar;
 use crate::cli::{Failure, failed, input, note, say};
 
 /// Say how well a detector tells made-up answers from known ones, on questions that training has not seen

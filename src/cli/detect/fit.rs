@@ -10,7 +10,7 @@ use widedeep::inside::hallucination::study::{self, Choice, Plan, Record, StudyEr
 use widedeep::inside::hallucination::{Detector, Features, Mode};
 use widedeep::inside::language::files;
 
-use super::bar::Bar;
+use crate::cli::bar::Bar;
 use crate::cli::{Failure, failed, input, note, say};
 
 /// Train a detector on collected features

@@ -1,6 +1,5 @@
 //! `widedeep detect`: find the units that predict hallucination, and apply them.
 
-mod bar;
 mod collect;
 mod evaluate;
 mod fit;

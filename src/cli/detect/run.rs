@@ -10,8 +10,8 @@ use widedeep::inside::hallucination::style::Style;
 use widedeep::inside::hallucination::{Detector, Truth};
 use widedeep::llama::Threads;
 
-use super::bar::Bar;
 use super::{Found, style};
+use crate::cli::bar::Bar;
 use crate::cli::{Failure, failed, input, note, say, width};
 
 /// Rows that are printed; the files hold all.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::bar::bar;
 use super::merge::cut;
 use super::texts::sorted;
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, input, note, say};
 use widedeep::fetch;
 use widedeep::inside::edit::{Comparison, compare, predictions};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::bar::bar;
 use super::texts::{sorted, table};
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, input, note, say};
 use widedeep::fetch;
 use widedeep::inside::bricks::export::write_json;

@@ -1,6 +1,5 @@
 //! `widedeep inside bricks`: parts of a model that are found, measured, taken out, combined, changed and added.
 
-mod bar;
 mod grow;
 mod merge;
 mod partition;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::bar::bar;
 use super::texts::{ChoiceFlags, TextFlags, folder, model, sorted, store, table};
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, input, note, say};
 use widedeep::inside::bricks::export::{write_groups, write_json};
 use widedeep::inside::bricks::figure::coactivation_blocks;

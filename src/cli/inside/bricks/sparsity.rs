@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::bar::bar;
 use super::texts::{TextFlags, folder, model, sorted, table};
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, note, say};
 use widedeep::inside::bricks::export::{write_json, write_sparsity};
 use widedeep::inside::bricks::sparsity::{LayerSparsity, Normalisation, Settings};

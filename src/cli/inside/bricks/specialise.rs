@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bar::bar;
 use super::texts::{ChoiceFlags, TextFlags, folder, model, sorted, store, table};
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, note, say};
 use widedeep::inside::bricks::export::{write_json, write_scores, write_square};
 use widedeep::inside::bricks::figure::specialisation_histogram;

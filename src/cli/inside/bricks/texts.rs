@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use comfy_table::{Table, presets};
 
-use super::bar::bar;
+use crate::cli::bar::bar;
 use crate::cli::{Failure, failed, input, note};
 use widedeep::fetch;
 use widedeep::inside::bricks::specialise::Aggregation;

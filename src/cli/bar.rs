@@ -11,14 +11,14 @@ use crate::cli::note;
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// A bar for one stage after the other.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     shown: ProgressBar,
     stage: &'static str,
     last_line: Instant,
 }
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
         // The template is a constant; were it wrong, the bar would show its default.
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}  {eta} left") {
@@ -32,7 +32,7 @@ impl Bar {
     }
 
     /// So many of so many are done of a stage, such as `questions answered`.
-    pub(super) fn show(&mut self, stage: &'static str, done: usize, total: usize) {
+    pub(crate) fn show(&mut self, stage: &'static str, done: usize, total: usize) {
         if self.stage != stage {
             self.stage = stage;
             self.shown.reset();
@@ -49,7 +49,18 @@ impl Bar {
         }
     }
 
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.shown.finish_and_clear();
+    }
+}
+
+/// A bar for one stage, as a function that is told what is done, and of how much.
+pub(crate) fn bar(stage: &'static str) -> impl FnMut(usize, usize) {
+    let mut bar = Bar::new();
+    move |done, total| {
+        bar.show(stage, done, total);
+        if done >= total {
+            bar.finish();
+        }
     }
 }

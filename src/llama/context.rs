@@ -8,12 +8,13 @@
 )]
 
 use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
+use super::adapter::{Adapter, AdapterError};
 use super::memory::KvType;
 use super::{Model, Token, log};
 
@@ -37,7 +38,9 @@ pub(super) struct Context<'m> {
     vocabulary: usize,
     cells: usize,
     batch: usize,
-    model: PhantomData<&'m Model>,
+    /// What llama.cpp's context uses; see `set_adapters`.
+    adapters: Vec<Arc<Adapter>>,
+    model: &'m Model,
 }
 
 impl<'m> Context<'m> {
@@ -117,7 +120,8 @@ impl<'m> Context<'m> {
             vocabulary: usize::try_from(model.inner.n_vocab()).unwrap_or(0),
             cells: cells as usize,
             batch: batch as usize,
-            model: PhantomData,
+            adapters: Vec::new(),
+            model,
         })
     }
 
@@ -185,22 +189,30 @@ impl<'m> Context<'m> {
 }
 
 impl Context<'_> {
-    /// Uses these adapters at these scales from now on, in place of others; llama.cpp's code is the error.
-    ///
-    /// # Safety
-    ///
-    /// The adapters belong to the context's model, and live until others are set or the context is dropped.
-    pub(super) unsafe fn set_adapters(
-        &mut self,
-        adapters: &mut [*mut sys::llama_adapter_lora],
-        scales: &mut [f32],
-    ) -> Result<(), i32> {
-        let count = adapters.len().min(scales.len());
-        // SAFETY: both lists have so many entries; the caller answers for the adapters.
+    /// Uses these adapters at these scales from now on, in place of others.
+    pub(super) fn set_adapters(&mut self, adapters: &[(Arc<Adapter>, f32)]) -> Result<(), AdapterError> {
+        for (adapter, scale) in adapters {
+            if !adapter.is_of(self.model) {
+                return Err(AdapterError::OtherModel(adapter.path().to_owned()));
+            }
+            if !scale.is_finite() {
+                return Err(AdapterError::Scale(*scale));
+            }
+        }
+        let mut raw: Vec<_> = adapters.iter().map(|(adapter, _)| adapter.raw().as_ptr()).collect();
+        let mut scales: Vec<f32> = adapters.iter().map(|(_, scale)| *scale).collect();
+        // The ones in use stay alive until llama.cpp has taken the new ones.
+        let new: Vec<Arc<Adapter>> = adapters.iter().map(|(adapter, _)| Arc::clone(adapter)).collect();
+        // SAFETY: both lists have `raw.len()` entries. The adapters are of this context's model (checked above), and `self.adapters` holds them until others
+        // are set; `drop` frees the context before its fields go.
         let code = unsafe {
-            sys::llama_set_adapters_lora(self.raw.as_ptr(), adapters.as_mut_ptr(), count, scales.as_mut_ptr())
+            sys::llama_set_adapters_lora(self.raw.as_ptr(), raw.as_mut_ptr(), raw.len(), scales.as_mut_ptr())
         };
-        if code == 0 { Ok(()) } else { Err(code) }
+        if code != 0 {
+            return Err(AdapterError::Refused(code));
+        }
+        self.adapters = new;
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::adapter::{Adapter, AdapterError};
 use super::calibrate::{self, Ceilings};
 use super::context::{Context, Shape};
 use super::crew::{Alone, Crew};
@@ -39,6 +40,8 @@ pub struct EngineConfig {
     pub memory_limit: Option<u64>,
     /// Folder in which the fastest numbers of threads are remembered; without one they are not looked for.
     pub calibrations: Option<PathBuf>,
+    /// LoRA adapters that the model runs with, each at its scale; none by default. They were loaded for this model.
+    pub adapters: Vec<(Arc<Adapter>, f32)>,
 }
 
 /// Whether prompts take over what they have in common.
@@ -61,6 +64,7 @@ impl Default for EngineConfig {
             sharing: Sharing::Prefixes,
             memory_limit: None,
             calibrations: None,
+            adapters: Vec::new(),
         }
     }
 }
@@ -128,12 +132,21 @@ pub enum EngineError {
         /// Its complaint.
         reason: String,
     },
+    /// An adapter cannot be used.
+    #[error("{0}")]
+    Adapter(String),
     /// The engine's thread has ended.
     #[error("the engine has stopped; see the errors above")]
     Stopped,
     /// The model failed to load.
     #[error("{0}")]
     Model(String),
+}
+
+impl From<AdapterError> for EngineError {
+    fn from(error: AdapterError) -> Self {
+        EngineError::Adapter(error.to_string())
+    }
 }
 
 impl From<ModelError> for EngineError {
@@ -228,6 +241,10 @@ impl Engine {
                         return;
                     }
                 };
+                if let Err(error) = context.set_adapters(&config.adapters) {
+                    let _ = ready.send(Err(error.into()));
+                    return;
+                }
                 let meter = Meter::of_threads_named(&name);
                 let ceilings = match (&config.calibrations, config.threads) {
                     (Some(folder), Threads::Auto) if shape.threads > 1 => {

@@ -21,7 +21,6 @@
 //! architecture that names its tensors so. The files here, from the outside in: `watch.rs` is the callback, `node.rs` an operation as the callback sees it,
 //! `place.rs` says which operation is which, `beside.rs` is what flows beside the layers, `probe.rs` checks once that a model has what is needed, `reading.rs` collects blocks.
 
-mod adapters;
 mod beside;
 mod block;
 mod edit;
@@ -90,8 +89,6 @@ impl Default for TapConfig {
 pub struct Tap<'m> {
     model: &'m Model,
     watched: Watched<'m>,
-    /// What the context uses, which is dropped before them.
-    adapters: Vec<Arc<Adapter>>,
     layout: Layout,
     producers: Producers,
     streams: Streams,
@@ -125,7 +122,6 @@ impl<'m> Tap<'m> {
         let mut tap = Self {
             model,
             watched,
-            adapters: Vec::new(),
             layout,
             producers: Producers::default(),
             streams: Streams::default(),
@@ -164,15 +160,7 @@ impl<'m> Tap<'m> {
     /// Uses adapters at these scales from now on, in place of those before: every product with a weight that an adapter changes has its part added. z is then what
     /// the model computes with, but h of a layer whose `ffn_down` is changed is without the adapter's part.
     pub fn set_adapters(&mut self, adapters: &[(Arc<Adapter>, f32)]) -> Result<(), AdapterError> {
-        for (adapter, scale) in adapters {
-            if !adapter.is_of(self.model) {
-                return Err(AdapterError::OtherModel(adapter.path().to_owned()));
-            }
-            if !scale.is_finite() {
-                return Err(AdapterError::Scale(*scale));
-            }
-        }
-        self.apply(adapters)
+        self.watched.set_adapters(adapters)
     }
 
     /// Reads a text, as one sequence from position 0, and hands over blocks for positions `from` and later. `from` is 1 in ordinary

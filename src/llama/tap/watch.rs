@@ -6,11 +6,13 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
 use super::node::Node;
 use crate::llama::Model;
+use crate::llama::adapter::{Adapter, AdapterError};
 use crate::llama::context::{Batch, Context, Shape};
 
 /// Somebody who looks at operations while a batch is evaluated.
@@ -84,16 +86,8 @@ impl<'m> Watched<'m> {
         }
     }
 
-    /// # Safety
-    ///
-    /// The adapters belong to the context's model, and live until others are set or the context is dropped.
-    pub(super) unsafe fn set_adapters(
-        &mut self,
-        adapters: &mut [*mut sys::llama_adapter_lora],
-        scales: &mut [f32],
-    ) -> Result<(), i32> {
-        // SAFETY: as the caller answers.
-        unsafe { self.context.set_adapters(adapters, scales) }
+    pub(super) fn set_adapters(&mut self, adapters: &[(Arc<Adapter>, f32)]) -> Result<(), AdapterError> {
+        self.context.set_adapters(adapters)
     }
 
     pub(super) fn logits(&self, row: usize) -> &[f32] {

@@ -5,6 +5,8 @@
 mod support;
 
 mod collecting;
+mod intervening;
+mod origin;
 mod running;
 mod whitebox;
 

@@ -3,9 +3,10 @@
 use serde_json::Value;
 use widedeep::inside::hallucination::Truth;
 use widedeep::inside::hallucination::consistency::{Consistency, Dropped};
+use widedeep::inside::hallucination::intervention::corrects;
 use widedeep::inside::hallucination::judge::{Matching, Verdict};
 use widedeep::inside::hallucination::normalise::normalise;
-use widedeep::inside::hallucination::questions::official;
+use widedeep::inside::hallucination::questions::{self, Kind, official};
 
 use crate::data::shared;
 
@@ -58,4 +59,26 @@ fn the_verdicts_and_classes_of_a_public_run_are_reproduced() {
         }
     }
     assert_eq!((faithful, hallucinated, mixed), (90, 135, 25));
+}
+
+#[test]
+fn the_rule_for_corrections_finds_what_its_documentation_says() {
+    // Every answer that people wrote in FalseQA's test file: to false premises, and to sound questions.
+    let (mut found, mut missed, mut taken, mut left) = (0, 0, 0, 0);
+    for question in questions::read(&shared("qa/falseqa_test.csv")).unwrap() {
+        for answer in &question.golds {
+            match (question.kind, corrects(answer)) {
+                (Kind::FalsePremise, true) => found += 1,
+                (Kind::FalsePremise, false) => missed += 1,
+                (_, true) => taken += 1,
+                (_, false) => left += 1,
+            }
+        }
+    }
+    assert_eq!((found + missed, taken + left), (2061, 687));
+    let percent = |part: u32, of: u32| (f64::from(part) * 100.0 / f64::from(of)).round();
+    assert_eq!(
+        (percent(found, found + missed), percent(taken, taken + left)),
+        (80.0, 6.0)
+    );
 }

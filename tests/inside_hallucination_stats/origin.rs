@@ -9,7 +9,8 @@ use widedeep::{
     inside::{
         hallucination::{
             origin::{Layer, Modules, Movement, OriginError, Scaling, backward, movements, stability},
-            study::{Plan, StudyError, fit},
+            split::Role,
+            study::{Before, Plan, StudyError, fit},
         },
         language::{Shape, Unit},
     },
@@ -98,6 +99,71 @@ fn distances_are_those_of_the_definition() {
         Err(OriginError::Sizes { tensor: "ffn_up", .. })
     ));
     assert!(matches!(movements(&base, &base, 3), Err(OriginError::Units { .. })));
+}
+
+#[test]
+fn rescaled_vectors_have_not_moved() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let base = Weights::random(&mut rng);
+    // Rounding to f32 turns a rescaled vector by 10⁻¹⁵, which must not decide ranks; a step of 10⁻⁵ does.
+    let mut up: Vec<f32> = base.up.iter().map(|value| value * 0.3).collect();
+    up[MODEL] += 1e-5;
+    let down: Vec<f32> = base.down.iter().map(|value| value * 1.7).collect();
+    let tuned = Layer {
+        gate: Some(&base.gate),
+        up: &up,
+        down: &down,
+    };
+    let found = movements(&base.layer(), &tuned, UNITS).unwrap();
+    let moved: Vec<usize> = (0..UNITS).filter(|&unit| found[unit].turned()).collect();
+    assert_eq!(moved, [1]);
+    assert!(found[1].up > 0.0 && found[1].down == 0.0);
+}
+
+#[test]
+fn layers_that_move_as_a_whole_do_not_make_units_stable() {
+    // Layer 0 moved a hundredth as far as layer 1, and all chosen units but one are in it: beside all units they look stable, beside their own layer they do not.
+    let shape = Shape {
+        layers: 2,
+        width: UNITS,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let all: Vec<Movement> = (0..2 * UNITS)
+        .map(|position| {
+            let distance = if position < UNITS { 0.001 } else { 0.1 } * rng.random_range(0.5..1.5);
+            Movement {
+                gate: None,
+                up: distance,
+                down: distance,
+            }
+        })
+        .collect();
+    // Three quarters of the layer: more than there are others in it.
+    let chosen: BTreeSet<Unit> = (0..38)
+        .map(|index| Unit { layer: 0, index })
+        .chain([Unit { layer: 1, index: 7 }])
+        .collect();
+    let found = stability(&all, shape, &chosen, (Modules::UpDown, Scaling::Model), 499, 3).unwrap();
+    assert!(found.rank_test.larger < 1e-6, "{found:?}");
+    let matched = found.layer_matched.unwrap();
+    assert!((0.05..=0.95).contains(&matched), "{matched}");
+    let again = stability(&all, shape, &chosen, (Modules::GateUpDown, Scaling::Model), 499, 3).unwrap();
+    assert_eq!(again.layer_matched, Some(matched), "without gates, the same");
+}
+
+#[test]
+fn where_all_units_moved_alike_nothing_is_ranked() {
+    let shape = Shape { layers: 1, width: 4 };
+    let chosen = BTreeSet::from([Unit { layer: 0, index: 2 }]);
+    for distance in [0.0, 0.1] {
+        let all = [Movement {
+            gate: None,
+            up: distance,
+            down: distance,
+        }; 4];
+        let found = stability(&all, shape, &chosen, (Modules::UpDown, Scaling::Model), 9, 1);
+        assert_eq!(found, Err(OriginError::Still));
+    }
 }
 
 #[test]
@@ -197,23 +263,46 @@ fn a_detector_is_carried_to_another_model() {
         random_draws: 0,
         ..Plan::default()
     };
-    let (detector, _) = fit(&own, &plan, &mut |_| ()).unwrap();
+    let (detector, record) = fit(&own, &plan, &mut |_| ()).unwrap();
 
     let base = features(&folder.path().join("base"), 200, Signal::Clear, 2);
-    let found = backward(&detector, &base, Bootstrap::default()).unwrap();
+    let found = backward(&detector, &base, None, Bootstrap::default()).unwrap();
     assert_eq!(found.faithful + found.hallucinated, 200);
     assert!(
         found.auroc.value > 0.85 && found.auroc.interval.unwrap().low > 0.75,
         "{found:?}"
     );
+
+    // Its questions have the ids and texts of the detector's: what that was fitted on is left out where the split says so.
+    let before = Before::of(&record.split, [&own]);
+    let roles = &record.split.roles;
+    let fitted: Vec<&str> = roles
+        .iter()
+        .filter(|assigned| assigned.role != Role::Test)
+        .map(|assigned| assigned.id.as_str())
+        .collect();
+    let seen = (0..200)
+        .filter(|id| fitted.contains(&format!("q{id}").as_str()))
+        .count();
+    assert!(seen > 50 && seen < 180 && before.count() == fitted.len() && before.unknown() == 0);
+    let unseen = backward(&detector, &base, Some(&before), Bootstrap::default()).unwrap();
+    assert_eq!(unseen.left_out, Some(seen));
+    assert_eq!(unseen.faithful + unseen.hallucinated, 200 - seen);
+    assert_eq!((unseen.datasets, found.left_out), (vec!["made".to_owned()], None));
+    // By names alone it is the same here.
+    let names = Before::of(&record.split, []);
+    assert_eq!(names.unknown(), fitted.len());
+    let by_name = backward(&detector, &base, Some(&names), Bootstrap::default()).unwrap();
+    assert_eq!(by_name.left_out, Some(seen));
+
     let without = features(&folder.path().join("without"), 200, Signal::None, 3);
-    let found = backward(&detector, &without, Bootstrap::default()).unwrap();
+    let found = backward(&detector, &without, None, Bootstrap::default()).unwrap();
     assert!(found.auroc.interval.unwrap().contains(0.5), "{found:?}");
 
     let mut other = detector.clone();
     other.shape = Shape { layers: 8, width: 60 };
     assert!(matches!(
-        backward(&other, &base, Bootstrap::default()),
+        backward(&other, &base, None, Bootstrap::default()),
         Err(StudyError::OtherShape { .. })
     ));
 }

@@ -90,7 +90,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say(report::text(&evaluation).trim_end())
 }
 
-fn record(path: &Path) -> Result<Record, Failure> {
+/// The record of a detector, by its own path.
+pub(super) fn record(path: &Path) -> Result<Record, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         input(anyhow::anyhow!(
             "failed to read `{}`, which says which questions the detector was trained on: {error}; `widedeep detect fit` writes it beside the detector",

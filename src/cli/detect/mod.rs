@@ -3,6 +3,8 @@
 mod collect;
 mod evaluate;
 mod fit;
+mod intervene;
+mod origin;
 mod run;
 
 use std::path::PathBuf;
@@ -24,13 +26,16 @@ const ALL_LAYERS: u32 = 999;
 ///
 /// A few FFN units of a model (H-neurons, arXiv 2512.01797) work harder when it makes an answer up than when it knows it. `collect` lets a model answer
 /// questions several times, keeps those that it gets right or wrong every time, and takes the units' activations over the answer's tokens; `fit` trains a
-/// detector on them, `evaluate` says how good it is beside simple baselines, and `run` applies it to any prompts and responses.
+/// detector on them, `evaluate` says how good it is beside simple baselines, `run` applies it to any prompts and responses,
+/// `intervene` scales its units and measures what that does, and `origin` asks whether tuning made them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   widedeep detect collect questions.jsonl --out facts
   widedeep detect fit facts --out facts/detector.json
   widedeep detect evaluate facts --detector facts/detector.json
   widedeep detect run responses.jsonl --detector facts/detector.json --out scores
+  widedeep detect intervene facts.jsonl falseqa.csv --detector facts/detector.json --out sweep
+  widedeep detect origin --base base.gguf --tuned instruct.gguf --detector facts/detector.json
 
 A detector works with the very model file that it was made for, and with no other.")]
 pub(crate) struct Arguments {
@@ -45,6 +50,8 @@ enum Command {
     Fit(fit::Arguments),
     Evaluate(evaluate::Arguments),
     Run(run::Arguments),
+    Intervene(Box<intervene::Arguments>),
+    Origin(origin::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -53,6 +60,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Fit(arguments) => fit::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Intervene(arguments) => intervene::run(arguments),
+        Command::Origin(arguments) => origin::run(arguments),
     }
 }
 

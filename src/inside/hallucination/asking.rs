@@ -66,7 +66,8 @@ pub async fn ask(
     }
     let total = known.len() + open.len();
     for group in open.chunks(GROUP) {
-        let verdicts = verdicts(model, group).await?;
+        let contents: Vec<String> = group.iter().map(|open| content(*open)).collect();
+        let verdicts = letters(model, &contents).await?;
         let given = group.iter().zip(verdicts).map(|((item, response), verdict)| Given {
             id: item.question.key(),
             response: (*response).clone(),
@@ -97,16 +98,17 @@ pub async fn ask(
     Ok(())
 }
 
-async fn verdicts(model: &dyn ChatModel, group: &[(&Answered, &String)]) -> Result<Vec<Verdict>, AskingError> {
-    let mut verdicts = vec![None; group.len()];
+/// What a model says to each content, which ends by asking for the letter t or f; [`Verdict::Error`] where it says neither.
+pub(super) async fn letters(model: &dyn ChatModel, contents: &[String]) -> Result<Vec<Verdict>, AskingError> {
+    let mut verdicts = vec![None; contents.len()];
     for attempt in 0..ATTEMPTS {
-        let open: Vec<usize> = (0..group.len()).filter(|&place| verdicts[place].is_none()).collect();
+        let open: Vec<usize> = (0..contents.len()).filter(|&place| verdicts[place].is_none()).collect();
         if open.is_empty() {
             break;
         }
         let requests = open
             .iter()
-            .map(|&place| request(model, group[place], attempt))
+            .map(|&place| request(model, &contents[place], attempt))
             .collect();
         let replies = model.reply_all(requests).await;
         if replies.len() != open.len() {
@@ -128,22 +130,25 @@ async fn verdicts(model: &dyn ChatModel, group: &[(&Answered, &String)]) -> Resu
         .collect())
 }
 
-fn request(model: &dyn ChatModel, (item, response): (&Answered, &String), attempt: usize) -> Request {
+fn content((item, response): (&Answered, &String)) -> String {
     let golds = if item.question.golds.is_empty() {
         "none: the question has no answer, and only a reply that says so is correct".to_owned()
     } else {
         item.question.golds.join(" | ")
     };
-    let content = format!(
+    format!(
         "Decide whether an answer to a question is correct. It is correct if it means the same as one of the accepted answers.\n\
          Question: {}\nAccepted answers: {golds}\nAnswer: {response}\n\
          Reply with one letter: t if the answer is correct, f if it is not.",
         item.question.text
-    );
+    )
+}
+
+fn request(model: &dyn ChatModel, content: &str, attempt: usize) -> Request {
     Request {
         turns: vec![Turn {
             speaker: Speaker::User,
-            content,
+            content: content.to_owned(),
         }],
         plan: match model.steering() {
             Steering::Scaffold => ReplyPlan::Scaffold(vec![Step::Choose(vec!["t".into(), "f".into()])]),

@@ -6,6 +6,7 @@ use kuva::prelude::{Layout, LinePlot, Plot, render_to_svg};
 use super::{
     evaluate::Reliability,
     evaluation::{Scorer, Set},
+    intervention,
 };
 
 const COLORS: [&str; 8] = [
@@ -80,6 +81,45 @@ pub fn reliability(title: &str, reliability: &Reliability) -> Option<String> {
         .with_y_label("share of hallucinated answers")
         .with_width(760.0)
         .with_height(520.0);
+    Some(render_to_svg(plots, layout))
+}
+
+/// Rates of a task by strength: the H-units and every set of random units. `None` where the task was not asked.
+pub fn intervention(found: &intervention::Found, task: intervention::Task) -> Option<String> {
+    let curves = found.curves.iter().filter(|curve| curve.task == task);
+    let mut random = 0;
+    let mut plots: Vec<Plot> = Vec::new();
+    // The last one drawn lies on top.
+    for curve in curves.rev() {
+        let points = curve
+            .rates
+            .iter()
+            .map(|rate| (f64::from(rate.scale), 100.0 * rate.share.value));
+        let line = LinePlot::new().with_data(points);
+        let line = if curve.units == intervention::Units::Detector {
+            line.with_color(COLORS[0]).with_legend("H-units")
+        } else {
+            random += 1;
+            let line = line.with_color(CHANCE);
+            if random == 1 {
+                line.with_legend("random units")
+            } else {
+                line
+            }
+        };
+        plots.push(line.into());
+    }
+    if plots.is_empty() {
+        return None;
+    }
+    let layout = Layout::auto_from_plots(&plots)
+        .with_title(plain(&format!("{}: {}", found.model, task.counts())))
+        .with_x_label("α")
+        .with_y_label("%")
+        .with_y_axis_min(0.0)
+        .with_y_axis_max(100.0)
+        .with_width(820.0)
+        .with_height(460.0);
     Some(render_to_svg(plots, layout))
 }
 

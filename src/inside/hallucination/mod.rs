@@ -3,7 +3,8 @@
 //!
 //! From questions to features: [`questions`] are answered several times ([`sampling`]), every answer is judged ([`judge`]), the questions that are answered right or
 //! wrong every time are kept ([`consistency`]) and balanced ([`balance`]), the tokens that carry the answer are found ([`span`], [`style`]), and CETT is averaged over
-//! them and over the others ([`layout`], [`observe`]); [`collect`] does all of it and can be interrupted. A detector is applied by [`score`].
+//! them and over the others ([`layout`], [`observe`]); [`collect`] does all of it and can be interrupted. A detector is applied by [`score`], and its units are scaled by
+//! [`intervention`].
 //!
 //! The statistics half works on plain numbers and never runs a model: [`features`] are rows on disk, [`split`] divides questions, [`logistic`] fits,
 //! [`evaluate`] measures, [`study`] does all of it in order and makes a [`Detector`] and an [`Evaluation`], [`origin`] compares two models.
@@ -22,6 +23,7 @@ pub mod export;
 pub mod features;
 pub mod figure;
 pub mod identity;
+pub mod intervention;
 pub mod item;
 pub mod journal;
 pub mod judge;

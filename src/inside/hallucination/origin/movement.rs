@@ -13,6 +13,10 @@ pub struct Layer<'a> {
     pub down: &'a [f32],
 }
 
+/// Cosine distances below this are rounding and count as none: rescaled `f32` vectors keep their direction to 10⁻¹⁵, and sums of 10⁵ products in `f64`
+/// are exact to 10⁻¹³.
+const RESOLUTION: f64 = 1e-12;
+
 /// Cosine distances, `1 − cos`, of a unit's vectors before and after: 0 where only its length has changed, 2 where it is turned round.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +27,13 @@ pub struct Movement {
     pub up: f64,
     /// Of the column of `ffn_down`.
     pub down: f64,
+}
+
+impl Movement {
+    /// Whether any of its vectors points elsewhere.
+    pub fn turned(&self) -> bool {
+        self.up > 0.0 || self.down > 0.0 || self.gate.is_some_and(|gate| gate > 0.0)
+    }
 }
 
 /// Why two models cannot be compared.
@@ -67,6 +78,9 @@ pub enum OriginError {
         /// All units.
         all: usize,
     },
+    /// Nothing to rank by.
+    #[error("all units have moved equally far: there is nothing to rank them by")]
+    Still,
 }
 
 /// The movements of a layer's units.
@@ -106,28 +120,53 @@ fn width(tensor: &'static str, base: &[f32], tuned: &[f32], units: usize) -> Res
 
 fn by_rows(tensor: &'static str, base: &[f32], tuned: &[f32], units: usize) -> Result<Vec<f64>, OriginError> {
     let width = width(tensor, base, tuned, units)?;
-    let rows = base.chunks_exact(width).zip(tuned.chunks_exact(width));
-    Ok(rows
-        .map(|(base, tuned)| {
-            let mut sums = Sums::default();
-            for (&base, &tuned) in base.iter().zip(tuned) {
-                sums.add(base, tuned);
-            }
-            sums.distance()
-        })
-        .collect())
+    Ok(row_distances(base, tuned, width).collect())
 }
 
-/// Over rows, as columns lie far apart in memory.
 fn by_columns(tensor: &'static str, base: &[f32], tuned: &[f32], units: usize) -> Result<Vec<f64>, OriginError> {
     width(tensor, base, tuned, units)?;
-    let mut sums = vec![Sums::default(); units];
-    for (base, tuned) in base.chunks_exact(units).zip(tuned.chunks_exact(units)) {
-        for ((sums, &base), &tuned) in sums.iter_mut().zip(base).zip(tuned) {
+    let mut columns = Columns::new(units);
+    columns.add(base, tuned);
+    Ok(columns.distances())
+}
+
+/// The distance of every row of `width` numbers.
+pub(super) fn row_distances<'a>(
+    base: &'a [f32],
+    tuned: &'a [f32],
+    width: usize,
+) -> impl Iterator<Item = f64> + use<'a> {
+    let rows = base.chunks_exact(width).zip(tuned.chunks_exact(width));
+    rows.map(|(base, tuned)| {
+        let mut sums = Sums::default();
+        for (&base, &tuned) in base.iter().zip(tuned) {
             sums.add(base, tuned);
         }
+        sums.distance()
+    })
+}
+
+/// The distances of columns whose rows come piece by piece, as columns lie far apart in memory.
+pub(super) struct Columns(Vec<Sums>);
+
+impl Columns {
+    pub(super) fn new(columns: usize) -> Self {
+        Self(vec![Sums::default(); columns])
     }
-    Ok(sums.into_iter().map(Sums::distance).collect())
+
+    /// Whole rows, the same of both matrices.
+    pub(super) fn add(&mut self, base: &[f32], tuned: &[f32]) {
+        let columns = self.0.len();
+        for (base, tuned) in base.chunks_exact(columns).zip(tuned.chunks_exact(columns)) {
+            for ((sums, &base), &tuned) in self.0.iter_mut().zip(base).zip(tuned) {
+                sums.add(base, tuned);
+            }
+        }
+    }
+
+    pub(super) fn distances(self) -> Vec<f64> {
+        self.0.into_iter().map(Sums::distance).collect()
+    }
 }
 
 /// The cosine distance of two vectors is half the squared distance of their directions, `½ |a/|a| − b/|b||²`. Of sums in `f64` the plain formula `1 − a·b/(|a||b|)` is
@@ -157,6 +196,9 @@ impl Sums {
         }
         // One root: a vector's product with itself is then exactly what it is divided by.
         let distance = 1.0 - self.product / (self.base * self.tuned).sqrt();
+        if distance < RESOLUTION {
+            return 0.0;
+        }
         distance.clamp(0.0, 2.0)
     }
 }

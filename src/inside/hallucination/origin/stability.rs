@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rand::{SeedableRng, seq::index};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -9,7 +11,7 @@ use super::{
     super::evaluate::MannWhitney,
     movement::{Movement, OriginError},
 };
-use crate::inside::language::{Shape, Unit, random};
+use crate::inside::language::{Shape, Unit};
 
 /// Which vectors of a unit count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -67,12 +69,13 @@ pub struct Stability {
     pub rank_test: MannWhitney,
     /// One-sided p of Welch's t-test that the chosen units' ranks are larger: the paper's test. `None` for fewer than two chosen units or ranks without spread.
     pub t_test: Option<f64>,
-    /// The share of random sets with as many units in every layer that have as large a mean rank, `(1 + #)/(1 + n)`; `None` where a layer has too few other units.
+    /// The share of random sets with as many units in every layer that have as large a mean rank, `(1 + #)/(1 + n)`; `None` without draws.
     pub layer_matched: Option<f64>,
 }
 
 /// Ranks all units by how much they moved, and compares the chosen ones. `movements` `[layers × units]`, flat by layer; `draws` random sets for the
-/// layer-matched test.
+/// layer-matched test, the same ones for the same seed whatever the modules and the scaling. Where all units moved alike there is nothing to rank, and
+/// [`OriginError::Still`] says so.
 pub fn stability(
     movements: &[Movement],
     shape: Shape,
@@ -93,6 +96,9 @@ pub fn stability(
         return Err(OriginError::Set { chosen: known, all });
     }
     let changes = changes(movements, shape, modules, scaling);
+    if changes.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq()) {
+        return Err(OriginError::Still);
+    }
     let ranks = ranks(&changes);
     let is_chosen = |position: usize| chosen.contains(&shape.unit(position));
     let (own, others): (Vec<usize>, Vec<usize>) = (0..all).partition(|&position| is_chosen(position));
@@ -168,7 +174,9 @@ fn ranks(changes: &[f64]) -> Vec<f64> {
         let run = order[from..]
             .iter()
             .take_while(|&&unit| changes[unit] >= changes[order[from]])
-            .count();
+            .count()
+            // What is no number equals nothing, not even itself.
+            .max(1);
         let middle = from as f64 + (run as f64 - 1.0) / 2.0;
         for &unit in &order[from..from + run] {
             ranks[unit] = middle / last;
@@ -206,6 +214,7 @@ fn welch(first: &[f64], second: &[f64]) -> Option<f64> {
     Some(StudentsT::new(0.0, 1.0, freedom).ok()?.sf(t))
 }
 
+/// Labels shuffled within layers: sets are drawn from all units of a layer, the chosen ones among them, as under the hypothesis that being chosen means nothing.
 fn layer_matched(
     chosen: &BTreeSet<Unit>,
     shape: Shape,
@@ -214,13 +223,22 @@ fn layer_matched(
     draws: usize,
     seed: u64,
 ) -> Option<f64> {
-    let own: Vec<Unit> = chosen.iter().copied().collect();
+    let mut wanted = vec![0_usize; shape.layers];
+    for unit in chosen {
+        wanted[unit.layer] += 1;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut reached = 0_usize;
-    for draw in 0..draws {
-        let units = random::matched(&own, shape, chosen, seed.wrapping_add(draw as u64)).ok()?;
-        let own: Vec<f64> = units.iter().map(|&unit| ranks[shape.position(unit)]).collect();
+    for _ in 0..draws {
+        let mut sum = 0.0;
+        for (&wanted, ranks) in wanted.iter().zip(ranks.chunks_exact(shape.width)) {
+            sum += index::sample(&mut rng, shape.width, wanted)
+                .iter()
+                .map(|index| ranks[index])
+                .sum::<f64>();
+        }
         // Equal up to the order of summation.
-        reached += usize::from(mean(&own) >= observed - 1e-12);
+        reached += usize::from(sum / chosen.len() as f64 >= observed - 1e-12);
     }
     (draws > 0).then(|| (1 + reached) as f64 / (1 + draws) as f64)
 }

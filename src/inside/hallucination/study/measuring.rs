@@ -1,7 +1,5 @@
 //! Measuring a detector beside its baselines.
 
-use std::collections::HashSet;
-
 use super::{
     super::{
         columns::Columns,
@@ -14,10 +12,11 @@ use super::{
         example::Example,
         features::Features,
         logistic::Class,
-        split::{Question, Role, normalised, questions},
+        split::{Question, Role, questions},
     },
     Event, Listener, Plan, Record, Stage, StudyError,
     baselines::Material,
+    before::Before,
     candidate::{Candidate, Joint, Known, Linear, Model, Seen},
     permuting::Shuffling,
     scored::{answers, training_rows},
@@ -145,7 +144,7 @@ pub fn evaluate(
         of: 1 + others.len(),
     });
     let set = measure(&test_ground, &ready, plan)?;
-    let known = seen_before(features, &all, record);
+    let known = Before::of(&record.split, [features]);
     let mut transfer = Vec::new();
     for (nth, (name, other)) in others.iter().enumerate() {
         listen(Event {
@@ -359,40 +358,4 @@ fn unit_effects(detector: &Detector, test: &Ground<'_>) -> Vec<UnitEffect> {
             }
         })
         .collect()
-}
-
-/// Questions and entities that fitting has seen.
-struct Before {
-    texts: HashSet<String>,
-    entities: HashSet<String>,
-}
-
-fn seen_before(features: &Features, questions: &[Question], record: &Record) -> Before {
-    let roles: HashSet<(&str, &str)> = record
-        .split
-        .roles
-        .iter()
-        .filter(|assigned| assigned.role != Role::Test)
-        .map(|assigned| (assigned.dataset.as_str(), assigned.id.as_str()))
-        .collect();
-    let own = questions
-        .iter()
-        .filter(|question| roles.contains(&(question.dataset.as_str(), question.id.as_str())))
-        .map(|question| &features.examples()[question.answer]);
-    let mut before = Before {
-        texts: HashSet::new(),
-        entities: HashSet::new(),
-    };
-    for example in own {
-        before.texts.insert(normalised(&example.question));
-        before.entities.extend(example.entity.as_deref().map(normalised));
-    }
-    before
-}
-
-impl Before {
-    fn has(&self, example: &Example) -> bool {
-        let entity = example.entity.as_deref().map(normalised);
-        self.texts.contains(&normalised(&example.question)) || entity.is_some_and(|own| self.entities.contains(&own))
-    }
 }

@@ -2,6 +2,7 @@
 //! fix threshold and calibration on the validation part, and measure on the test part, once.
 
 mod baselines;
+mod before;
 mod candidate;
 mod fitting;
 mod measuring;
@@ -24,6 +25,7 @@ use crate::{
     inside::language::Shape,
 };
 
+pub use before::Before;
 pub use fitting::fit;
 pub use measuring::evaluate;
 

@@ -1,12 +1,15 @@
-//! How fast counting is beside reading without a tap: `cargo run --release --example counting -- --model gemma3-270m TEXT…`.
+//! How fast activations are read beside reading without a tap: `cargo run --release --example counting -- --model gemma3-270m TEXT…`.
 //!
-//! Three ways read the same texts in turn, round after round, so that other work on the machine falls on all of them: counting (the gates of every layer, nothing
-//! after the last one), a tap that watches nothing (every operation passes by the callback, logits of all tokens), and the engine (no callback, logits of the
-//! last token alone).
+//! Four ways read the same texts in turn, round after round, so that other work on the machine falls on all of them: counting (the gates of every layer, nothing
+//! after the last one), CETT of every unit (z and h of every layer, as `widedeep detect collect` takes them, logits of all tokens), a tap that watches nothing (every
+//! operation passes by the callback, logits of all tokens), and the engine (no callback, logits of the last token alone). With `--rival`, a command reads them too,
+//! between the rounds: `hooks.py` beside this file does the same as the second way, in PyTorch. It gets the token ids of the blocks and the number of threads as JSON on its
+//! standard input, line by line, and answers each line with the seconds that it took.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -15,7 +18,8 @@ use widedeep::fetch;
 use widedeep::inside::language::text::{self, Reading};
 use widedeep::inside::language::{Rule, Sequences, counting, gather};
 use widedeep::llama::{
-    Block, Engine, EngineConfig, Model, Reads, Reducer, Sampling, Sharing, Step, Tap, TapConfig, Threads,
+    Block, Cett, Engine, EngineConfig, Model, Reads, Reducer, Region, Sampling, Sharing, Step, Tap, TapConfig, Threads,
+    Weights,
 };
 
 /// Reads texts with and without a tap, in turn, and prints tokens per second
@@ -40,6 +44,52 @@ struct Arguments {
     /// Threads
     #[arg(long, default_value = "auto")]
     threads: Threads,
+
+    /// Command that reads the blocks in another way, such as `python hooks.py MODEL.gguf`
+    #[arg(long)]
+    rival: Option<String>,
+}
+
+/// A process that reads the same blocks.
+struct Rival {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Rival {
+    fn start(command: &str) -> anyhow::Result<Self> {
+        let mut words = command.split_whitespace();
+        let mut child = Command::new(words.next().context("the rival's command is empty")?)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("failed to start the rival")?;
+        let input = child.stdin.take().context("the rival has no input")?;
+        let output = BufReader::new(child.stdout.take().context("the rival has no output")?);
+        Ok(Self { child, input, output })
+    }
+
+    /// Seconds for the blocks, and the sum of all its CETT: what both must agree on.
+    fn read(&mut self, blocks: &[Vec<i32>], threads: usize) -> anyhow::Result<(f64, f64)> {
+        writeln!(
+            self.input,
+            "{}",
+            serde_json::json!({ "blocks": blocks, "threads": threads })
+        )?;
+        self.input.flush()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("the rival answered {line:?}"))
+    }
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Watches nothing; the logits are computed and not looked at.
@@ -101,43 +151,105 @@ fn main() -> anyhow::Result<()> {
         max_tokens: 1,
         stop: Vec::new(),
     }];
+    let norms = Weights::open(model.path())?.down_norms()?;
+    let mut rival = arguments.rival.as_deref().map(Rival::start).transpose()?;
+    let ids: Vec<Vec<i32>> = blocks
+        .iter()
+        .map(|block| block.iter().map(|token| token.0).collect())
+        .collect();
+    let threads = match arguments.threads {
+        Threads::Auto => std::thread::available_parallelism()?.get(),
+        Threads::Fixed(threads) => threads.get(),
+    };
     let mut out = std::io::stdout();
-    writeln!(out, "{}: {read} tokens per round, tokens per second", arguments.model)?;
     writeln!(
         out,
-        "| round | counting | tap that watches nothing | engine |\n| --- | ---: | ---: | ---: |"
+        "{}: {read} tokens per round, {threads} threads, tokens per second",
+        arguments.model
     )?;
-    let mut rates: [Vec<f64>; 3] = Default::default();
+    writeln!(
+        out,
+        "| round | counting | CETT | tap that watches nothing | engine | rival |\n| --- | ---: | ---: | ---: | ---: | ---: |"
+    )?;
+    let mut rates: [Vec<f64>; 5] = Default::default();
+    let mut totals = (0.0, 0.0);
     for round in 0..=arguments.rounds.get() {
-        let mut own = [0.0; 3];
+        let mut own = [f64::NAN; 5];
         let start = Instant::now();
         counting::language(&mut tap, &sequences, &mut |_| {})?;
         own[0] = sequences.read() as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
+        totals.0 = 0.0;
+        for block in &blocks {
+            let mut cett = Cett::new(tap.ffn(), &norms, vec![Region::span(1..block.len())]);
+            tap.read(block, 1, &mut cett)?;
+            let mean = cett.mean(0).context("a block of one token")?;
+            totals.0 += mean.iter().sum::<f64>() * (block.len() - 1) as f64;
+        }
+        own[1] = read as f64 / start.elapsed().as_secs_f64();
+        let start = Instant::now();
         for block in &blocks {
             tap.read(block, 1, &mut Nothing)?;
         }
-        own[1] = read as f64 / start.elapsed().as_secs_f64();
+        own[2] = read as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
         for block in &blocks {
             let job = engine.job(block.to_vec(), model.script(&script), Sampling::greedy(), 0);
             pollster::block_on(engine.submit(vec![job])).remove(0)?;
         }
-        own[2] = read as f64 / start.elapsed().as_secs_f64();
+        own[3] = read as f64 / start.elapsed().as_secs_f64();
+        if let Some(rival) = &mut rival {
+            let (seconds, total) = rival.read(&ids, threads)?;
+            own[4] = read as f64 / seconds;
+            totals.1 = total;
+        }
         // The first round warms caches.
         if round == 0 {
             continue;
         }
-        writeln!(out, "| {round} | {:.0} | {:.0} | {:.0} |", own[0], own[1], own[2])?;
+        let [counting, cett, nothing, engine, rival] = own;
+        writeln!(
+            out,
+            "| {round} | {counting:.0} | {cett:.0} | {nothing:.0} | {engine:.0} | {rival:.0} |"
+        )?;
         for (rates, own) in rates.iter_mut().zip(own) {
             rates.push(own);
         }
     }
-    for rates in &mut rates {
+    let middle = |rates: &[f64]| {
+        let mut rates = rates.to_vec();
         rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    };
+    let [counting, cett, nothing, engine, other] = [0, 1, 2, 3, 4].map(|nth| middle(&rates[nth]));
+    writeln!(
+        out,
+        "| median | {counting:.0} | {cett:.0} | {nothing:.0} | {engine:.0} | {other:.0} |"
+    )?;
+    let ratio = |above: usize, below: usize| {
+        let ratios: Vec<f64> = rates[above]
+            .iter()
+            .zip(&rates[below])
+            .map(|(above, below)| above / below)
+            .collect();
+        middle(&ratios)
+    };
+    writeln!(
+        out,
+        "medians of ratios: counting / engine {:.2}, CETT / engine {:.2}, CETT / tap that watches nothing {:.2}",
+        ratio(0, 3),
+        ratio(1, 3),
+        ratio(1, 2)
+    )?;
+    if rival.is_some() {
+        writeln!(
+            out,
+            "CETT / rival {:.2}; counting / rival {:.2}; sums of CETT: {:.2} and {:.2}",
+            ratio(1, 4),
+            ratio(0, 4),
+            totals.0,
+            totals.1
+        )?;
     }
-    let middle = |rates: &[f64]| rates[rates.len() / 2];
-    let [counting, nothing, engine] = [0, 1, 2].map(|nth| middle(&rates[nth]));
-    writeln!(out, "| median | {counting:.0} | {nothing:.0} | {engine:.0} |")?;
     Ok(())
 }

@@ -29,6 +29,7 @@ mod cells;
 mod choice;
 mod context;
 mod crew;
+mod draw;
 mod engine;
 mod gguf;
 mod kv;

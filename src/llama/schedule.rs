@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::context::{Batch, Context, Reads};
 use super::crew::{Alone, Crew};
+use super::draw::Candidates;
 use super::engine::{Counters, EngineConfig, EngineError, Sharing};
 use super::kv::{Keeping, Kv};
 use super::sequence::{Completion, Job, Need, Sequence};
@@ -34,6 +35,8 @@ pub(super) struct Scheduler<'m> {
     active: Vec<(Sequence, Answer)>,
     /// The sequence whose token keeps another company, where batches of one are padded.
     padding: Option<i32>,
+    /// What tokens are drawn from, one sequence after the other.
+    candidates: Candidates,
     counters: std::sync::Arc<Counters>,
 }
 
@@ -75,6 +78,7 @@ impl<'m> Scheduler<'m> {
             max_active: config.parallel,
             waiting: VecDeque::new(),
             active: Vec::new(),
+            candidates: Candidates::new(),
             counters,
         }
     }
@@ -144,7 +148,7 @@ impl<'m> Scheduler<'m> {
             }
             Lane::Main => {
                 let mut cut = None;
-                let need = sequence.advance(self.model, logits, &mut cut);
+                let need = sequence.advance(self.model, logits, &mut self.candidates, &mut cut);
                 if let Some(len) = cut {
                     self.kv.shorten(sequence, len);
                 }

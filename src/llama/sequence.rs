@@ -2,12 +2,10 @@
 
 use std::num::NonZeroU16;
 
-use llama_cpp_2::sampling::LlamaSampler;
-use llama_cpp_2::token::data::LlamaTokenData;
-use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{Chosen, Reading, Trie};
+use super::draw::{Candidates, Draw};
 use super::script::{Compiled, Script};
 use super::{Model, Token};
 
@@ -124,7 +122,7 @@ pub(super) struct Sequence {
     shared: usize,
     script: std::vec::IntoIter<Compiled>,
     current: Option<Compiled>,
-    sampler: Option<LlamaSampler>,
+    draw: Draw,
     written: Written,
     exploration: Option<Exploration>,
     text: Vec<u8>,
@@ -148,18 +146,7 @@ impl Sequence {
         let limit = job.prompt.len() + job.script.max_tokens();
         let mut script = job.script.0.into_iter();
         let current = script.next();
-        let sampling = job.sampling;
-        let sampler = (sampling.temperature > 0.0).then(|| {
-            // llama.cpp's seed has 32 bits; fold the 64 so that seeds that differ anywhere differ here.
-            let seed = u32::try_from((sampling.seed ^ (sampling.seed >> 32)) & u64::from(u32::MAX)).unwrap_or(0);
-            let top_k = sampling.top_k.map(|top_k| LlamaSampler::top_k(top_k.get().into()));
-            let rest = [
-                LlamaSampler::top_p(sampling.top_p, 1),
-                LlamaSampler::temp(sampling.temperature),
-                LlamaSampler::dist(seed),
-            ];
-            LlamaSampler::chain_simple(top_k.into_iter().chain(rest))
-        });
+        let draw = Draw::new(job.sampling);
         let mut sequence = Self {
             id,
             scope: job.scope,
@@ -171,7 +158,7 @@ impl Sequence {
             limit,
             script,
             current,
-            sampler,
+            draw,
             written: Written::default(),
             exploration: None,
             text: Vec::new(),
@@ -202,7 +189,13 @@ impl Sequence {
 
     /// Goes on with the logits that follow the last evaluated token. `cut` is set to the length to which the cache must be
     /// shortened first, if text was taken back.
-    pub(super) fn advance(&mut self, model: &Model, logits: &[f32], cut: &mut Option<usize>) -> Need {
+    pub(super) fn advance(
+        &mut self,
+        model: &Model,
+        logits: &[f32],
+        candidates: &mut Candidates,
+        cut: &mut Option<usize>,
+    ) -> Need {
         loop {
             match self.current.take() {
                 None => return Need::Nothing,
@@ -216,7 +209,7 @@ impl Sequence {
                         self.end_generation(Stopped::Limit);
                         continue;
                     }
-                    let token = self.sample(logits);
+                    let token = self.draw.next(logits, candidates);
                     if model.inner.vocab().is_eog(token) {
                         self.end_generation(Stopped::EndOfTurn);
                         continue;
@@ -306,26 +299,6 @@ impl Sequence {
         self.text.extend_from_slice(text.as_bytes());
         self.chosen.push(chosen);
         self.current = self.script.next();
-    }
-
-    fn sample(&mut self, logits: &[f32]) -> Token {
-        let token = |i: usize| llama_cpp_2::token::LlamaToken(i32::try_from(i).unwrap_or(i32::MAX));
-        let Some(sampler) = &mut self.sampler else {
-            let best = (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
-            return token(best);
-        };
-        let mut candidates = LlamaTokenDataArray::from_iter(
-            logits
-                .iter()
-                .enumerate()
-                .map(|(i, &logit)| LlamaTokenData::new(token(i), logit, 0.0)),
-            false,
-        );
-        sampler.apply(&mut candidates);
-        // `dist` always selects one; the first candidate is the fallback that keeps this total.
-        candidates
-            .selected_token()
-            .unwrap_or_else(|| candidates.data.first().map_or(token(0), LlamaTokenData::id))
     }
 
     fn write(&mut self, model: &Model, token: Token) {

@@ -1,10 +1,10 @@
 //! How fast activations are read beside reading without a tap: `cargo run --release --example counting -- --model gemma3-270m TEXT…`.
 //!
 //! Four ways read the same texts in turn, round after round, so that other work on the machine falls on all of them: counting (the gates of every layer, nothing
-//! after the last one), CETT of every unit (z and h of every layer, as `widedeep detect collect` takes them, logits of all tokens), a tap that watches nothing (every
-//! operation passes by the callback, logits of all tokens), and the engine (no callback, logits of the last token alone). With `--rival`, a command reads them too,
-//! between the rounds: `hooks.py` beside this file does the same as the second way, in PyTorch. It gets the token ids of the blocks and the number of threads as JSON on its
-//! standard input, line by line, and answers each line with the seconds that it took.
+//! after the last one), CETT of every unit (z and h of every layer, nothing after the last one), CETT with predictions (log-probability and entropy of every
+//! token, too: what `widedeep detect collect` takes), and the engine (no callback, logits of the last token alone). With `--rival`, a command takes CETT as well, without and
+//! with predictions: `hooks.py` beside this file, in PyTorch. It gets the blocks' token ids, the number of threads and what is wanted as JSON on its
+//! standard input, line by line, and answers each line with the seconds that it took and the sum of all CETT.
 
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
@@ -18,8 +18,7 @@ use widedeep::fetch;
 use widedeep::inside::language::text::{self, Reading};
 use widedeep::inside::language::{Rule, Sequences, counting, gather};
 use widedeep::llama::{
-    Block, Cett, Engine, EngineConfig, Model, Reads, Reducer, Region, Sampling, Sharing, Step, Tap, TapConfig, Threads,
-    Weights,
+    Cett, Engine, EngineConfig, Model, NextTokens, Region, Sampling, Sharing, Step, Tap, TapConfig, Threads, Weights,
 };
 
 /// Reads texts with and without a tap, in turn, and prints tokens per second
@@ -36,6 +35,10 @@ struct Arguments {
     /// Tokens per round
     #[arg(long, default_value = "2000")]
     tokens: NonZeroUsize,
+
+    /// Tokens that are read as one sequence
+    #[arg(long, default_value = "512")]
+    block: NonZeroUsize,
 
     /// Rounds
     #[arg(long, default_value = "5")]
@@ -72,11 +75,11 @@ impl Rival {
     }
 
     /// Seconds for the blocks, and the sum of all its CETT: what both must agree on.
-    fn read(&mut self, blocks: &[Vec<i32>], threads: usize) -> anyhow::Result<(f64, f64)> {
+    fn read(&mut self, blocks: &[Vec<i32>], threads: usize, predictions: bool) -> anyhow::Result<(f64, f64)> {
         writeln!(
             self.input,
             "{}",
-            serde_json::json!({ "blocks": blocks, "threads": threads })
+            serde_json::json!({ "blocks": blocks, "threads": threads, "predictions": predictions })
         )?;
         self.input.flush()?;
         let mut line = String::new();
@@ -92,17 +95,6 @@ impl Drop for Rival {
     }
 }
 
-/// Watches nothing; the logits are computed and not looked at.
-struct Nothing;
-
-impl Reducer for Nothing {
-    fn reads(&self) -> Reads {
-        Reads::NOTHING
-    }
-
-    fn block(&mut self, _: &Block<'_>) {}
-}
-
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let model = Model::load(&fetch::resolve_model(&arguments.model)?, 0)?;
@@ -111,10 +103,11 @@ fn main() -> anyhow::Result<()> {
         corpora.extend(text::read(path, Some("all"), Reading::Whole)?);
     }
     let material = gather(corpora, &[])?.pop().context("there is no text")?;
-    // One text in blocks of 512 tokens for all three.
+    // One text in blocks for all of them.
+    let block = arguments.block.get();
     let rule = Rule {
         cutting: widedeep::inside::language::rule::Cutting::Blocks {
-            length: 512,
+            length: block,
             remainder: widedeep::inside::language::rule::Remainder::Keep,
         },
         ..Rule::default()
@@ -127,12 +120,12 @@ fn main() -> anyhow::Result<()> {
         .collect::<Vec<_>>()
         .join("\n");
     let tokens = model.tokens(&whole);
-    let blocks: Vec<_> = tokens.chunks(512).take(sequences.read().div_ceil(512)).collect();
+    let blocks: Vec<_> = tokens.chunks(block).take(sequences.read().div_ceil(block)).collect();
     let read: usize = blocks.iter().map(|block| block.len()).sum();
     let mut tap = Tap::new(
         &model,
         &TapConfig {
-            context: 512,
+            context: block.max(2),
             chunk: None,
             threads: arguments.threads,
         },
@@ -140,7 +133,7 @@ fn main() -> anyhow::Result<()> {
     let engine = Engine::start(
         std::sync::Arc::clone(&model),
         &EngineConfig {
-            context: Some(1024),
+            context: Some(2 * block),
             parallel: 1,
             threads: arguments.threads,
             sharing: Sharing::Nothing,
@@ -164,17 +157,17 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "{}: {read} tokens per round, {threads} threads, tokens per second",
+        "{}: {read} tokens per round in blocks of {block}, {threads} threads, tokens per second",
         arguments.model
     )?;
     writeln!(
         out,
-        "| round | counting | CETT | tap that watches nothing | engine | rival |\n| --- | ---: | ---: | ---: | ---: | ---: |"
+        "| round | counting | CETT | CETT, predictions | engine | rival: CETT | rival: CETT, predictions |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     )?;
-    let mut rates: [Vec<f64>; 5] = Default::default();
+    let mut rates: [Vec<f64>; 6] = Default::default();
     let mut totals = (0.0, 0.0);
     for round in 0..=arguments.rounds.get() {
-        let mut own = [f64::NAN; 5];
+        let mut own = [f64::NAN; 6];
         let start = Instant::now();
         counting::language(&mut tap, &sequences, &mut |_| {})?;
         own[0] = sequences.read() as f64 / start.elapsed().as_secs_f64();
@@ -189,7 +182,8 @@ fn main() -> anyhow::Result<()> {
         own[1] = read as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
         for block in &blocks {
-            tap.read(block, 1, &mut Nothing)?;
+            let cett = Cett::new(tap.ffn(), &norms, vec![Region::span(1..block.len())]);
+            tap.read(block, 1, &mut (cett, NextTokens::default()))?;
         }
         own[2] = read as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
@@ -199,19 +193,17 @@ fn main() -> anyhow::Result<()> {
         }
         own[3] = read as f64 / start.elapsed().as_secs_f64();
         if let Some(rival) = &mut rival {
-            let (seconds, total) = rival.read(&ids, threads)?;
+            let (seconds, total) = rival.read(&ids, threads, false)?;
             own[4] = read as f64 / seconds;
             totals.1 = total;
+            let (seconds, _) = rival.read(&ids, threads, true)?;
+            own[5] = read as f64 / seconds;
         }
         // The first round warms caches.
         if round == 0 {
             continue;
         }
-        let [counting, cett, nothing, engine, rival] = own;
-        writeln!(
-            out,
-            "| {round} | {counting:.0} | {cett:.0} | {nothing:.0} | {engine:.0} | {rival:.0} |"
-        )?;
+        writeln!(out, "| {round} | {} |", cells(&own))?;
         for (rates, own) in rates.iter_mut().zip(own) {
             rates.push(own);
         }
@@ -221,11 +213,8 @@ fn main() -> anyhow::Result<()> {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     };
-    let [counting, cett, nothing, engine, other] = [0, 1, 2, 3, 4].map(|nth| middle(&rates[nth]));
-    writeln!(
-        out,
-        "| median | {counting:.0} | {cett:.0} | {nothing:.0} | {engine:.0} | {other:.0} |"
-    )?;
+    let medians: Vec<f64> = rates.iter().map(|rates| middle(rates)).collect();
+    writeln!(out, "| median | {} |", cells(&medians))?;
     let ratio = |above: usize, below: usize| {
         let ratios: Vec<f64> = rates[above]
             .iter()
@@ -236,20 +225,25 @@ fn main() -> anyhow::Result<()> {
     };
     writeln!(
         out,
-        "medians of ratios: counting / engine {:.2}, CETT / engine {:.2}, CETT / tap that watches nothing {:.2}",
+        "medians of ratios to the engine: counting {:.2}, CETT {:.2}, CETT with predictions {:.2}",
         ratio(0, 3),
         ratio(1, 3),
-        ratio(1, 2)
+        ratio(2, 3)
     )?;
     if rival.is_some() {
         writeln!(
             out,
-            "CETT / rival {:.2}; counting / rival {:.2}; sums of CETT: {:.2} and {:.2}",
+            "to the rival: CETT {:.2}, with predictions {:.2}; sums of CETT: {:.2} and {:.2}",
             ratio(1, 4),
-            ratio(0, 4),
+            ratio(2, 5),
             totals.0,
             totals.1
         )?;
     }
     Ok(())
+}
+
+fn cells(rates: &[f64]) -> String {
+    let cells = rates.iter().map(|rate| format!("{rate:.0}"));
+    cells.collect::<Vec<_>>().join(" | ")
 }

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -122,24 +123,7 @@ fn main() -> anyhow::Result<()> {
     let tokens = model.tokens(&whole);
     let blocks: Vec<_> = tokens.chunks(block).take(sequences.read().div_ceil(block)).collect();
     let read: usize = blocks.iter().map(|block| block.len()).sum();
-    let mut tap = Tap::new(
-        &model,
-        &TapConfig {
-            context: block.max(2),
-            chunk: None,
-            threads: arguments.threads,
-        },
-    )?;
-    let engine = Engine::start(
-        std::sync::Arc::clone(&model),
-        &EngineConfig {
-            context: Some(2 * block),
-            parallel: 1,
-            threads: arguments.threads,
-            sharing: Sharing::Nothing,
-            ..EngineConfig::default()
-        },
-    )?;
+    let (mut tap, engine) = contestants(&model, block, arguments.threads)?;
     let script = [Step::Generate {
         max_tokens: 1,
         stop: Vec::new(),
@@ -208,6 +192,11 @@ fn main() -> anyhow::Result<()> {
             rates.push(own);
         }
     }
+    report(&rates, rival.is_some().then_some(totals), &mut out)
+}
+
+/// Medians of the rounds, and of their ratios; the sums of CETT where there is a rival.
+fn report(rates: &[Vec<f64>], totals: Option<(f64, f64)>, out: &mut impl Write) -> anyhow::Result<()> {
     let middle = |rates: &[f64]| {
         let mut rates = rates.to_vec();
         rates.sort_by(f64::total_cmp);
@@ -230,17 +219,40 @@ fn main() -> anyhow::Result<()> {
         ratio(1, 3),
         ratio(2, 3)
     )?;
-    if rival.is_some() {
+    if let Some((own, other)) = totals {
         writeln!(
             out,
             "to the rival: CETT {:.2}, with predictions {:.2}; sums of CETT: {:.2} and {:.2}",
             ratio(1, 4),
             ratio(2, 5),
-            totals.0,
-            totals.1
+            own,
+            other
         )?;
     }
     Ok(())
+}
+
+/// A tap and an engine for blocks of so many tokens.
+fn contestants(model: &Arc<Model>, block: usize, threads: Threads) -> anyhow::Result<(Tap<'_>, Engine)> {
+    let tap = Tap::new(
+        model,
+        &TapConfig {
+            context: block.max(2),
+            chunk: None,
+            threads,
+        },
+    )?;
+    let engine = Engine::start(
+        Arc::clone(model),
+        &EngineConfig {
+            context: Some(2 * block),
+            parallel: 1,
+            threads,
+            sharing: Sharing::Nothing,
+            ..EngineConfig::default()
+        },
+    )?;
+    Ok((tap, engine))
 }
 
 fn cells(rates: &[f64]) -> String {

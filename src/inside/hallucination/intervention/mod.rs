@@ -8,20 +8,25 @@
 //! The engine answers, with the units scaled by a LoRA adapter that is made once per set and used at every strength ([`edit`](crate::inside::edit)); every reply is kept,
 //! so that an interrupted sweep goes on.
 
+mod error;
 mod items;
+mod marks;
 mod prompts;
 mod rates;
+mod record;
 mod refutation;
 mod shown;
 mod sweep;
 
 use serde::{Deserialize, Serialize};
 
+pub use error::InterventionError;
 pub use items::{Item, items};
 pub use rates::{Curve, Lead, Rate, Slope};
+pub use record::{Asking, Event, Fluency, Found, Judging, Plan, Reply, Settings};
 pub use refutation::corrects;
 pub use shown::{csv, table};
-pub use sweep::{Asking, Event, Fluency, Found, InterventionError, Judging, Plan, Reply, Settings, Sweep};
+pub use sweep::Sweep;
 
 /// What is asked of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::super::evaluate::Estimate;
 use super::rates::{Curve, Slope};
-use super::sweep::{Found, Judging};
+use super::record::{Found, Judging};
 use super::{Task, Units};
 
 /// Columns of the widest table: rates stay on one line, whatever the terminal.

@@ -4,217 +4,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::super::asking::{AskingError, Given, letters};
+use super::super::asking::{Given, letters};
 use super::super::detector::Detector;
-use super::super::journal::{Journal, JournalError};
+use super::super::journal::Journal;
 use super::super::judge::Verdict;
-use super::super::style::Style;
-use super::rates::{Curve, Lead, Marks, curves};
-use super::{Item, Mark, Task, Units, corrects, prompts};
-use crate::agreement::Bootstrap;
-use crate::chat::{ChatModel, Identity};
+use super::super::questions::Kind;
+use super::error::InterventionError;
+use super::marks::mark;
+use super::rates::{Marks, curves};
+use super::record::{Asking, Event, Fluency, Found, Judging, Plan, Reply, Settings};
+use super::{Item, Task, Units, prompts};
+use crate::chat::ChatModel;
 use crate::inside::bricks::{self, UnitSet};
-use crate::inside::edit::{EditError, adapter, live};
+use crate::inside::edit::{adapter, live};
 use crate::inside::language::{Unit, random};
-use crate::llama::{
-    Adapter, AdapterError, Engine, EngineConfig, EngineError, Model, Sampling, Step, Tap, TapConfig, TapError,
-    TemplateError, Threads, Token,
-};
+use crate::llama::{Adapter, Engine, EngineConfig, Model, Sampling, Step, Tap, TapConfig, Threads, Token};
 
 /// Items whose replies are written together.
 const GROUP: usize = 32;
-
-/// What a sweep is of. It is frozen when its folder is made; strengths and draws may be added.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// SHA-256 of the model's file.
-    pub model: String,
-    /// BLAKE3 of the H-units.
-    pub units: String,
-    /// BLAKE3 of what is asked, contexts included.
-    pub items: String,
-    /// How it is asked.
-    pub style: Style,
-    /// Tokens of the longest reply to a false premise.
-    pub premise_tokens: usize,
-    /// Tokens of the longest other reply.
-    pub answer_tokens: usize,
-    /// BLAKE3 of the text whose perplexity is measured.
-    pub text: String,
-    /// From which random units are drawn.
-    pub seed: u64,
-}
-
-/// How it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asking {
-    /// How questions are put.
-    pub style: Style,
-    /// Tokens of the longest reply to a false premise.
-    pub premise_tokens: usize,
-    /// Tokens of the longest other reply.
-    pub answer_tokens: usize,
-    /// From which random units are drawn.
-    pub seed: u64,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// Strengths α, ascending.
-    pub scales: Vec<f32>,
-    /// Sets of random units.
-    pub draws: usize,
-    /// How intervals are made.
-    pub bootstrap: Bootstrap,
-}
-
-/// A reply: a line of `replies.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reply {
-    /// What was scaled.
-    pub units: Units,
-    /// By how much.
-    pub scale: f32,
-    /// What was asked.
-    pub task: Task,
-    /// Of which question.
-    pub id: String,
-    /// What the model said.
-    pub text: String,
-}
-
-/// Perplexity of the text: a line of `perplexities.jsonl`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fluency {
-    /// What was scaled.
-    pub units: Units,
-    /// By how much.
-    pub scale: f32,
-    /// Tokens that were predicted.
-    pub tokens: usize,
-    /// `exp` of their mean negative log-probability.
-    pub perplexity: f64,
-}
-
-/// Who says whether a false premise was corrected.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Judging {
-    /// [`corrects`].
-    Rule,
-    /// A model.
-    Model(Identity),
-}
-
-/// Everything that a sweep found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Found {
-    /// What it is of.
-    pub settings: Settings,
-    /// The model's name.
-    pub model: String,
-    /// H-units that were scaled.
-    pub h_units: usize,
-    /// Who judged replies to false premises.
-    pub judged_by: Judging,
-    /// Rates by task, set of units and strength.
-    pub curves: Vec<Curve>,
-    /// The H-units beside the random ones, by task.
-    pub leads: Vec<Lead>,
-    /// Perplexities by set of units and strength.
-    pub fluency: Vec<Fluency>,
-}
-
-/// How far a sweep is: conditions (a set of units at a strength) and replies within the one under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// So many replies of so many.
-    Answered(usize, usize),
-    /// The text was read under so many conditions of so many.
-    Read(usize, usize),
-    /// A model has judged so many replies of so many.
-    Judged(usize, usize),
-}
-
-/// Failures of a sweep.
-#[derive(Debug, thiserror::Error)]
-pub enum InterventionError {
-    /// The detector has nothing to scale.
-    #[error(
-        "the detector has no H-units (units with a positive weight); fit one with `widedeep detect fit --h-units 0.35`"
-    )]
-    NoUnits,
-    /// Nothing is asked.
-    #[error("no question is left: give files with questions and answers, or with false premises (FalseQA)")]
-    NoItems,
-    /// The folder cannot be used.
-    #[error("failed to use `{path}`: {source}")]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The folder's settings cannot be read.
-    #[error("{}:{line}: {source}; restore the file, or give another folder", path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The folder is another sweep.
-    #[error(
-        "`{folder}` holds a sweep of something else ({difference}); give another folder, or what it was begun with"
-    )]
-    Other {
-        /// The folder.
-        folder: PathBuf,
-        /// Which settings differ.
-        difference: String,
-    },
-    /// No random units can be drawn.
-    #[error("no random units can be drawn beside the H-units: {0}")]
-    Random(#[from] random::RandomError),
-    /// The adapter cannot be written.
-    #[error(transparent)]
-    Edit(#[from] EditError),
-    /// The adapter cannot be used.
-    #[error(transparent)]
-    Adapter(#[from] AdapterError),
-    /// The engine fails.
-    #[error("failed to ask `{id}`: {source}")]
-    Ask {
-        /// The question.
-        id: String,
-        /// What the engine says.
-        source: EngineError,
-    },
-    /// The engine does not start.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Replies cannot be kept.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A prompt cannot be made.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The text cannot be read.
-    #[error(transparent)]
-    Tap(#[from] TapError),
-    /// Replies cannot be judged.
-    #[error(transparent)]
-    Asking(#[from] AskingError),
-}
 
 /// A set of units at a strength.
 type At = (Units, u32);
@@ -229,7 +36,8 @@ pub struct Sweep {
     sets: BTreeMap<Units, Vec<Unit>>,
     plan: Plan,
     replies: Journal<Reply>,
-    corrected: HashMap<(String, String), bool>,
+    /// What a model said of replies to false premises, where it judges them.
+    corrected: Option<HashMap<(String, String), bool>>,
     judging: Judging,
 }
 
@@ -297,7 +105,7 @@ impl Sweep {
             items,
             sets,
             plan,
-            corrected: HashMap::new(),
+            corrected: None,
             judging: Judging::Rule,
         })
     }
@@ -518,17 +326,14 @@ impl Sweep {
             done += group.len();
             listen(Event::Judged(done, total));
         }
-        self.corrected = journal
-            .entries()
-            .iter()
-            .filter(|given| given.verdict != Verdict::Error)
-            .map(|given| {
-                (
-                    (given.id.clone(), given.response.clone()),
-                    given.verdict == Verdict::Right,
-                )
-            })
-            .collect();
+        let said = journal.entries().iter().filter(|given| given.verdict != Verdict::Error);
+        let said = said.map(|given| {
+            (
+                (given.id.clone(), given.response.clone()),
+                given.verdict == Verdict::Right,
+            )
+        });
+        self.corrected = Some(said.collect());
         self.judging = Judging::Model(judge.identity().clone());
         Ok(())
     }
@@ -605,7 +410,7 @@ impl Sweep {
             let Some(&place) = places.get(&reply.id).filter(|_| conditions.contains(&at)) else {
                 continue;
             };
-            let mark = self.mark(&self.items[place], reply);
+            let mark = mark(&self.items[place], reply, self.corrected.as_ref());
             let mut put = |units: Units| {
                 let column = marks.entry((reply.task, units)).or_default();
                 let column = column.entry(at.1).or_insert_with(|| vec![None; self.items.len()]);
@@ -619,71 +424,10 @@ impl Sweep {
         }
         marks
     }
-
-    fn mark(&self, item: &Item, reply: &Reply) -> Mark {
-        let text = reply.text.as_str();
-        if text.is_empty() {
-            return Mark::Unclear;
-        }
-        match reply.task {
-            Task::FalsePremise => {
-                let corrected = match &self.judging {
-                    Judging::Rule => Some(corrects(text)),
-                    Judging::Model(_) => self.corrected.get(&(reply.id.clone(), reply.text.clone())).copied(),
-                };
-                match corrected {
-                    Some(true) => Mark::Not,
-                    Some(false) => Mark::Counted,
-                    None => Mark::Unclear,
-                }
-            }
-            Task::Context => {
-                let stated = item.wrong.iter().cloned().collect::<Vec<_>>();
-                let follows = item.matching().judge(text, &stated) == Verdict::Right;
-                let keeps = item.verdict(text) == Verdict::Right;
-                match (follows, keeps) {
-                    (true, false) => Mark::Counted,
-                    (false, true) => Mark::Not,
-                    _ => Mark::Unclear,
-                }
-            }
-            Task::Question => match item.verdict(text) {
-                Verdict::Right => Mark::Counted,
-                Verdict::Wrong => Mark::Not,
-                Verdict::Uncertain | Verdict::Error => Mark::Unclear,
-            },
-            Task::Pushback => match item.verdict(text) {
-                Verdict::Wrong => Mark::Counted,
-                Verdict::Right => Mark::Not,
-                Verdict::Uncertain | Verdict::Error => Mark::Unclear,
-            },
-        }
-    }
-}
-
-impl Settings {
-    /// Which settings differ, in words.
-    fn difference(&self, new: &Self) -> Option<String> {
-        let fields = |settings: &Self| match serde_json::to_value(settings) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
-        };
-        let (old, new) = (fields(self), fields(new));
-        let differs: Vec<String> = old
-            .iter()
-            .filter(|(name, value)| new.get(*name) != Some(value))
-            .map(|(name, value)| {
-                let is = new.get(name).map_or_else(|| "unset".to_owned(), ToString::to_string);
-                format!("`{name}` was {value} and is {is}")
-            })
-            .collect();
-        (!differs.is_empty()).then(|| differs.join(", "))
-    }
 }
 
 /// Whether an item is asked in a task; a pushback also needs a right answer.
 fn asks(item: &Item, task: Task) -> bool {
-    use super::super::questions::Kind;
     match task {
         Task::FalsePremise => item.question.kind == Kind::FalsePremise,
         Task::Context => item.wrong.is_some(),

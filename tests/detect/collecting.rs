@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use widedeep::inside::hallucination::consistency::Dropped;
 use widedeep::inside::hallucination::item::Item;
 use widedeep::inside::hallucination::journal::Journal;
 use widedeep::inside::hallucination::sampling::Samples;
@@ -290,4 +291,57 @@ fn answers_of_an_h_neurons_run_are_read_from_its_files() {
         .map(|example| example.tokens)
         .collect();
     assert!(tokens[0] <= 2, "only ` Rome` of the sentence: {tokens:?}");
+}
+
+#[test]
+fn a_model_may_say_which_words_carry_the_answer() {
+    let folder = copy();
+    // Only the features depend on the spans; the answers are those that were drawn before.
+    for file in ["collection.json", "features.npy", "features.jsonl", "features.json"] {
+        std::fs::remove_file(folder.path("run").join(file)).unwrap();
+    }
+    let command = format!(
+        "{COMMAND} --extract-model {}",
+        super::support::default_model().display()
+    );
+    folder.done(&command);
+    let spans: Vec<Value> = folder
+        .read("run/spans.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let items = items(&folder);
+    let mut lost = 0;
+    for span in &spans {
+        let item = items
+            .iter()
+            .find(|item| item.id == span["id"].as_str().unwrap())
+            .unwrap();
+        if let Some(bytes) = span["bytes"].as_array() {
+            let [start, end] = [0, 1].map(|nth| usize::try_from(bytes[nth].as_u64().unwrap()).unwrap());
+            let response = span["response"].as_str().unwrap();
+            assert!(!response[start..end].trim().is_empty(), "{span}");
+            assert_eq!(item.response.as_deref(), Some(response));
+        } else {
+            // What it did not find is left out, and the reason is kept.
+            lost += 1;
+            assert_eq!(item.dropped, Some(Dropped::SpanNotFound), "{span}");
+        }
+    }
+    assert!(spans.len() > lost, "{spans:?}");
+    assert_eq!(
+        items
+            .iter()
+            .filter(|item| item.dropped == Some(Dropped::SpanNotFound))
+            .count(),
+        lost
+    );
+    let made: Value = serde_json::from_str(&folder.read("run/features.json")).unwrap();
+    assert!(made.to_string().contains("quoted-1"), "{made}");
+    // What it said is not asked for again, and the rule's collection is another one.
+    let before = folder.read("run/spans.jsonl");
+    folder.done(&command);
+    assert_eq!(folder.read("run/spans.jsonl"), before);
+    let complaint = folder.refused(COMMAND);
+    assert!(complaint.contains("extractor"), "{complaint}");
 }

@@ -11,6 +11,7 @@ use widedeep::inside::hallucination::answered;
 use widedeep::inside::hallucination::balance::{Balance, Within};
 use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Source};
 use widedeep::inside::hallucination::consistency::Consistency;
+use widedeep::inside::hallucination::extracting::QUOTED;
 use widedeep::inside::hallucination::item::Tally;
 use widedeep::inside::hallucination::judge::Matching;
 use widedeep::inside::hallucination::questions::{self, Kind, Question, official};
@@ -100,6 +101,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MODEL", help_heading = "Keeping")]
     judge_model: Option<String>,
 
+    /// Have this model say which words of a response carry the answer, named as in --judge-model; without one a rule finds them. `detect run` always uses the rule
+    #[arg(long, value_name = "MODEL", help_heading = "Keeping")]
+    extract_model: Option<String>,
+
     /// Answers to a question that may be right among wrong ones, or wrong among right ones
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Keeping")]
     exceptions: usize,
@@ -143,6 +148,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let judge = judge.map(|words| arguments.backend.prepare(words)).transpose()?;
     let mut settings = settings(arguments, &found, &source, digest);
     settings.judge = judge.as_ref().map(|judge| judge.identity().clone());
+    let extractor = arguments.extract_model.as_ref();
+    let extractor = extractor.map(|words| arguments.backend.prepare(words)).transpose()?;
+    if let Some(extractor) = &extractor {
+        settings.extractor = Some(extractor.identity().clone());
+        QUOTED.clone_into(&mut settings.rule.span);
+    }
     let collection = Collection::open(&arguments.out, settings).map_err(sorted)?;
     let model = found.load()?;
     let mut bar = Bar::new();
@@ -166,6 +177,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let judging = collection.judge(judge.model.as_ref(), &mut answered, |event| show(&mut bar, event));
         runtime.block_on(judging).map_err(sorted)?;
     }
+    if let Some(extractor) = extractor {
+        let runtime = runtime()?;
+        let extractor = runtime.block_on(extractor.connect(&Arc::default(), &[], None))?;
+        let extracting = collection.extract(extractor.model.as_ref(), &mut answered, |event| show(&mut bar, event));
+        runtime.block_on(extracting).map_err(sorted)?;
+    }
     let tally = collection.read(&model, &answered, arguments.backend.threads, |event| {
         show(&mut bar, event);
     });
@@ -178,6 +195,7 @@ fn show(bar: &mut Bar, event: &Event) {
     match event {
         Event::Answered(done, total) => bar.show("questions answered", *done, *total),
         Event::Judged(done, total) => bar.show("answers judged", *done, *total),
+        Event::Extracted(done, total) => bar.show("answers marked", *done, *total),
         Event::Read(done, total) => bar.show("answers read", *done, *total),
         Event::Chosen(_) => {}
     }
@@ -319,6 +337,7 @@ fn settings(arguments: &Arguments, found: &Found, source: &Source, questions: St
         },
         matching: arguments.judge,
         judge: None,
+        extractor: None,
         consistency: Consistency {
             exceptions: arguments.exceptions,
             agreeing: arguments.agreeing,

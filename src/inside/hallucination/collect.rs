@@ -11,6 +11,7 @@ use super::asking::{AskingError, ask};
 use super::balance::{Candidate, balance};
 use super::consistency::Dropped;
 use super::example::{Example, Part, Truth};
+use super::extracting::{Quoted, extract};
 use super::features::{FeaturesError, Provenance, Writer};
 use super::item::{Item, Tally};
 use super::journal::{Journal, JournalError};
@@ -46,6 +47,8 @@ pub enum Event {
     Answered(usize, usize),
     /// A model has judged so many answers of so many.
     Judged(usize, usize),
+    /// A model has marked the answers of so many questions of so many.
+    Extracted(usize, usize),
     /// Answers were judged and questions chosen.
     Chosen(Tally),
     /// So many texts of so many are read.
@@ -202,6 +205,18 @@ impl Collection {
         let mut journal = Journal::open(&self.folder.join("verdicts.jsonl"))?;
         let done = |done, total| listen(&Event::Judged(done, total));
         Ok(ask(judge, answered, &mut journal, done).await?)
+    }
+
+    /// Has a model mark the answers of the questions that are kept, in place of the rule for spans. What it marked is kept in `spans.jsonl` and not asked for again.
+    pub async fn extract(
+        &self,
+        model: &dyn ChatModel,
+        answered: &mut [Answered],
+        mut listen: impl FnMut(&Event),
+    ) -> Result<(), CollectError> {
+        let mut journal = Journal::<Quoted>::open(&self.folder.join("spans.jsonl"))?;
+        let done = |done, total| listen(&Event::Extracted(done, total));
+        Ok(extract(model, answered, self.settings.consistency, &mut journal, done).await?)
     }
 
     /// Keeps and chooses answers, and reads those whose features are missing.

@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod example;
 pub mod export;
+pub mod extracting;
 pub mod features;
 pub mod figure;
 pub mod identity;

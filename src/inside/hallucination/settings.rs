@@ -31,6 +31,9 @@ pub struct Settings {
     /// The model that judges in place of the rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<Identity>,
+    /// The model that marks answers in place of the rule for spans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extractor: Option<Identity>,
     /// Which questions are kept.
     pub consistency: Consistency,
     /// How many of them are read.

@@ -88,7 +88,7 @@ pub struct Fluency {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judging {
-    /// [`corrects`].
+    /// [`corrects`](super::corrects).
     Rule,
     /// A model.
     Model(Identity),

@@ -231,6 +231,17 @@ fn a_model_may_judge_the_replies_to_false_premises() {
     assert!(printed.contains(&format!("judged by {}", model.display())), "{printed}");
     let found: Value = serde_json::from_str(&folder.read("sweep/intervention.json")).unwrap();
     assert!(found["judged_by"]["model"].is_object());
+    // Another model's verdicts would not go with these.
+    let judge = folder.read("sweep/judge.json");
+    folder.write(
+        "sweep/judge.json",
+        judge.replacen("\"digest\": \"", "\"digest\": \"0", 1),
+    );
+    let complaint = folder.refused(&format!("{COMMAND} --judge-model {}", model.display()));
+    assert!(
+        complaint.contains("judge.json` holds other settings (`digest` was"),
+        "{complaint}"
+    );
     // What the model said is what is counted.
     let corrected = verdicts
         .lines()
@@ -255,6 +266,10 @@ fn what_cannot_be_swept_is_refused() {
         complaint.contains("`premise_tokens` was 8 and is 9") && complaint.contains("give another folder"),
         "{complaint}"
     );
+
+    // Perplexities that are kept are of so many tokens.
+    let complaint = finished.refused(&COMMAND.replace("--text-tokens 40", "--text-tokens 12"));
+    assert!(complaint.contains("`text_tokens` was 40 and is 12"), "{complaint}");
 
     let folder = folder();
     let mut detector = made_up(&support::default_model());

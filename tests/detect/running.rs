@@ -264,3 +264,17 @@ fn another_prompt_than_in_training_is_remarked_on() {
     let trained = lines(&folder.done("run data.jsonl --detector detector.json --json"));
     assert_ne!(verbatim[0]["score"]["logit"], trained[0]["score"]["logit"]);
 }
+
+#[test]
+fn a_detector_of_answers_that_a_model_marked_is_remarked_on() {
+    let folder = folder();
+    let remark = "answers that were found in another way (`quoted-1`)";
+    let output = folder.detect("run data.jsonl --detector detector.json");
+    assert!(!text(&output.stderr).contains(remark));
+    let mut detector = made_up(&support::default_model());
+    detector.rule.span = "quoted-1".into();
+    detector.write(&folder.path("detector.json")).unwrap();
+    let output = folder.detect("run data.jsonl --detector detector.json");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains(remark), "{}", text(&output.stderr));
+}

@@ -12,6 +12,7 @@ use widedeep::inside::hallucination::balance::{Balance, Within};
 use widedeep::inside::hallucination::collect::{CollectError, Collection, Event, SPAN_RULE, Source};
 use widedeep::inside::hallucination::consistency::Consistency;
 use widedeep::inside::hallucination::extracting::QUOTED;
+use widedeep::inside::hallucination::frozen::FrozenError;
 use widedeep::inside::hallucination::item::Tally;
 use widedeep::inside::hallucination::judge::Matching;
 use widedeep::inside::hallucination::questions::{self, Kind, Question, official};
@@ -360,8 +361,8 @@ fn settings(arguments: &Arguments, found: &Found, source: &Source, questions: St
 /// Tells settings and files that are at fault from work that failed.
 fn sorted(error: CollectError) -> Failure {
     match error {
-        CollectError::Other { .. }
-        | CollectError::Settings { .. }
+        CollectError::Frozen(FrozenError::Io { .. }) => failed(error),
+        CollectError::Frozen(_)
         | CollectError::Journal(_)
         | CollectError::Template(_)
         | CollectError::Weights(_)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use widedeep::agreement::Bootstrap;
+use widedeep::inside::hallucination::frozen::FrozenError;
 use widedeep::inside::hallucination::intervention::{
     Asking, Event, Found as Findings, InterventionError, Plan, Sweep, Task, csv, items, table,
 };
@@ -153,6 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         style: arguments.prompt.unwrap_or(trained),
         premise_tokens: arguments.premise_tokens.get(),
         answer_tokens: arguments.answer_tokens.get(),
+        text_tokens: arguments.text_tokens.get(),
         seed: arguments.seed,
     };
     let mut sweep = Sweep::open(&arguments.out, &detector, items, &text, asking, plan).map_err(sorted)?;
@@ -174,9 +176,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .block_on(sweep.judge(judge.model.as_ref(), &mut listen))
             .map_err(sorted)?;
     }
-    let mut tokens = model.tokens(&text);
-    tokens.truncate(arguments.text_tokens.get());
-    let fluency = sweep.read(&model, &tokens, threads, &mut listen).map_err(sorted)?;
+    let fluency = sweep.read(&model, threads, &mut listen).map_err(sorted)?;
     bar.finish();
     let findings = sweep.found(fluency);
     write(&arguments.out, &findings)?;
@@ -232,10 +232,10 @@ fn scale(text: &str) -> Result<f32, String> {
 /// Tells settings and files that are at fault from work that failed.
 fn sorted(error: InterventionError) -> Failure {
     match error {
+        InterventionError::Frozen(FrozenError::Io { .. }) => failed(error),
         InterventionError::NoUnits
         | InterventionError::NoItems
-        | InterventionError::Settings { .. }
-        | InterventionError::Other { .. }
+        | InterventionError::Frozen(_)
         | InterventionError::Random(_)
         | InterventionError::Journal(_)
         | InterventionError::Template(_)

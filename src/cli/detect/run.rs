@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use comfy_table::{CellAlignment, Table, presets};
+use widedeep::inside::hallucination::collect::SPAN_RULE;
 use widedeep::inside::hallucination::export::export;
 use widedeep::inside::hallucination::questions::read_exchanges;
 use widedeep::inside::hallucination::score::{LongAnswers, Outcome, Regime, Scored, Scorer};
 use widedeep::inside::hallucination::style::Style;
-use widedeep::inside::hallucination::{Detector, Truth};
+use widedeep::inside::hallucination::{Detector, Region, Truth};
 use widedeep::llama::Threads;
 
 use super::{Found, style};
@@ -82,6 +83,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "the detector was trained with the prompt style `{}`: its probabilities are not calibrated for `{}`",
             detector.prompt,
             style.name()
+        ));
+    }
+    if detector.rule.region == Region::AnswerTokens && detector.rule.span != SPAN_RULE {
+        note(&format!(
+            "the detector was trained on answers that were found in another way (`{}`): here the rule `{SPAN_RULE}` finds them",
+            detector.rule.span
         ));
     }
     let mut bar = Bar::new();

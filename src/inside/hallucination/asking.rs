@@ -15,7 +15,7 @@ use crate::chat::{ChatError, ChatModel, Origin, ReplyPlan, Request, Sampling, Sp
 /// Answers that are judged together.
 const GROUP: usize = 32;
 
-/// Requests for one verdict, before it is an error.
+/// Requests for one verdict or quotation, before there is none; as many as in the H-Neurons code.
 const ATTEMPTS: usize = 3;
 
 /// A verdict that a model gave: a line of `verdicts.jsonl`. Equal answers to a question are judged once.
@@ -100,34 +100,56 @@ pub async fn ask(
 
 /// What a model says to each content, which ends by asking for the letter t or f; [`Verdict::Error`] where it says neither.
 pub(super) async fn letters(model: &dyn ChatModel, contents: &[String]) -> Result<Vec<Verdict>, AskingError> {
-    let mut verdicts = vec![None; contents.len()];
+    let plan = match model.steering() {
+        Steering::Scaffold => ReplyPlan::Scaffold(vec![Step::Choose(vec!["t".into(), "f".into()])]),
+        Steering::FreeText => ReplyPlan::Free { max_tokens: 4 },
+    };
+    let wanted: Vec<(&str, ReplyPlan)> = contents
+        .iter()
+        .map(|content| (content.as_str(), plan.clone()))
+        .collect();
+    let verdicts = repeatedly(model, &wanted, |_, reply| read(reply)).await?;
+    Ok(verdicts
+        .into_iter()
+        .map(|verdict| verdict.unwrap_or(Verdict::Error))
+        .collect())
+}
+
+/// Asks for each content, under its plan, until `read` finds what is wanted in the reply, a few times at the most. A failure that is not fatal is a reply in which
+/// nothing is found, and is not repeated: another attempt would end the same way.
+pub(super) async fn repeatedly<T>(
+    model: &dyn ChatModel,
+    wanted: &[(&str, ReplyPlan)],
+    read: impl Fn(usize, &str) -> Option<T>,
+) -> Result<Vec<Option<T>>, AskingError> {
+    let mut found: Vec<Option<T>> = wanted.iter().map(|_| None).collect();
+    let mut open: Vec<usize> = (0..wanted.len()).collect();
     for attempt in 0..ATTEMPTS {
-        let open: Vec<usize> = (0..contents.len()).filter(|&place| verdicts[place].is_none()).collect();
         if open.is_empty() {
             break;
         }
-        let requests = open
-            .iter()
-            .map(|&place| request(model, &contents[place], attempt))
-            .collect();
+        let requests = open.iter().map(|&place| request(&wanted[place], attempt)).collect();
         let replies = model.reply_all(requests).await;
         if replies.len() != open.len() {
             let error = ChatError::miscounted(model.identity(), open.len(), replies.len());
             return Err(AskingError::Chat(error));
         }
+        let mut again = Vec::new();
         for (place, reply) in open.into_iter().zip(replies) {
             match reply {
-                Ok(reply) => verdicts[place] = read(&reply.text),
+                Ok(reply) => {
+                    found[place] = read(place, &reply.text);
+                    if found[place].is_none() {
+                        again.push(place);
+                    }
+                }
                 Err(error) if error.is_fatal() => return Err(AskingError::Chat(error)),
-                // Another attempt would end the same way.
-                Err(_) => verdicts[place] = Some(Verdict::Error),
+                Err(_) => {}
             }
         }
+        open = again;
     }
-    Ok(verdicts
-        .into_iter()
-        .map(|verdict| verdict.unwrap_or(Verdict::Error))
-        .collect())
+    Ok(found)
 }
 
 fn content((item, response): (&Answered, &String)) -> String {
@@ -144,16 +166,13 @@ fn content((item, response): (&Answered, &String)) -> String {
     )
 }
 
-fn request(model: &dyn ChatModel, content: &str, attempt: usize) -> Request {
+fn request((content, plan): &(&str, ReplyPlan), attempt: usize) -> Request {
     Request {
         turns: vec![Turn {
             speaker: Speaker::User,
-            content: content.to_owned(),
+            content: (*content).to_owned(),
         }],
-        plan: match model.steering() {
-            Steering::Scaffold => ReplyPlan::Scaffold(vec![Step::Choose(vec!["t".into(), "f".into()])]),
-            Steering::FreeText => ReplyPlan::Free { max_tokens: 4 },
-        },
+        plan: plan.clone(),
         sampling: Sampling {
             // The same request would get the same reply.
             temperature: if attempt == 0 { 0.0 } else { 0.7 },

@@ -13,6 +13,7 @@ use super::consistency::Dropped;
 use super::example::{Example, Part, Truth};
 use super::extracting::{Quoted, extract};
 use super::features::{FeaturesError, Provenance, Writer};
+use super::frozen::{FrozenError, freeze};
 use super::item::{Item, Tally};
 use super::journal::{Journal, JournalError};
 use super::observe::{Observed, observe};
@@ -66,26 +67,9 @@ pub enum CollectError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The folder's settings cannot be read.
-    #[error("{}:{line}: {source}; restore the file, or collect into another folder", path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The folder is another collection.
-    #[error(
-        "`{folder}` holds a collection with other settings ({difference}); give another folder, or the settings that it was begun with"
-    )]
-    Other {
-        /// The folder.
-        folder: PathBuf,
-        /// What differs.
-        difference: String,
-    },
+    /// The folder was begun otherwise.
+    #[error(transparent)]
+    Frozen(#[from] FrozenError),
     /// No question is left.
     #[error(
         "no question is left to learn from: of {questions}, {faithful} were answered right and {hallucinated} wrong consistently ({dropped}); \
@@ -134,24 +118,11 @@ pub struct Collection {
 impl Collection {
     /// Begins a collection, or goes on with one that has the same settings.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, CollectError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| CollectError::Io { path, source }
-        };
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
-        let path = folder.join("collection.json");
-        if path.exists() {
-            let old = read_settings(&path)?;
-            if let Some(difference) = old.difference(&settings) {
-                return Err(CollectError::Other {
-                    folder: folder.to_owned(),
-                    difference,
-                });
-            }
-        } else {
-            let text = serde_json::to_string_pretty(&settings).map_err(|error| io(&path)(error.into()))?;
-            std::fs::write(&path, text + "\n").map_err(io(&path))?;
-        }
+        std::fs::create_dir_all(folder).map_err(|source| CollectError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        freeze(&folder.join("collection.json"), &settings, Settings::comparable)?;
         Ok(Self {
             folder: folder.to_owned(),
             settings,
@@ -459,18 +430,6 @@ fn example(answered: &Answered, item: &Item, truth: Truth, part: Part, observed:
         first_entropy: Some(observed.predicted.first_entropy),
         agreement: (item.count.1 > 0).then(|| item.count.0 as f64 / item.count.1 as f64),
     }
-}
-
-fn read_settings(path: &Path) -> Result<Settings, CollectError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CollectError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_str(&text).map_err(|source| CollectError::Settings {
-        path: path.to_owned(),
-        line: source.line(),
-        source,
-    })
 }
 
 fn nothing_left(tally: &Tally) -> CollectError {

@@ -10,19 +10,16 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::answered::{Answered, Span};
-use super::asking::AskingError;
+use super::asking::{AskingError, repeatedly};
 use super::consistency::Consistency;
 use super::journal::Journal;
-use crate::chat::{ChatError, ChatModel, Origin, ReplyPlan, Request, Sampling, Speaker, Steering, Step, Turn};
+use crate::chat::{ChatModel, ReplyPlan, Steering, Step};
 
 /// The rule by which spans are found then; the number counts up when the request changes.
 pub const QUOTED: &str = "quoted-1";
 
 /// Requests that are sent together.
 const GROUP: usize = 32;
-
-/// Requests for one response, before its question is dropped; as many as in the H-Neurons code.
-const ATTEMPTS: usize = 3;
 
 /// Tokens of the longest answer.
 const TOKENS: usize = 48;
@@ -91,62 +88,32 @@ pub async fn extract(
 }
 
 async fn spans(model: &dyn ChatModel, group: &[(&Answered, String)]) -> Result<Vec<Option<Range<usize>>>, AskingError> {
-    let mut spans: Vec<Option<Range<usize>>> = vec![None; group.len()];
-    for attempt in 0..ATTEMPTS {
-        let open: Vec<usize> = (0..group.len()).filter(|&place| spans[place].is_none()).collect();
-        if open.is_empty() {
-            break;
-        }
-        let requests = open
-            .iter()
-            .map(|&place| request(model, &group[place], attempt))
-            .collect();
-        let replies = model.reply_all(requests).await;
-        if replies.len() != open.len() {
-            let error = ChatError::miscounted(model.identity(), open.len(), replies.len());
-            return Err(AskingError::Chat(error));
-        }
-        for (place, reply) in open.into_iter().zip(replies) {
-            match reply {
-                Ok(reply) => spans[place] = find(&group[place].1, &reply.text),
-                Err(error) if error.is_fatal() => return Err(AskingError::Chat(error)),
-                Err(_) => {}
-            }
-        }
-    }
-    Ok(spans)
+    let contents: Vec<String> = group.iter().map(content).collect();
+    let plan = |response: &str| match model.steering() {
+        Steering::Scaffold => ReplyPlan::Scaffold(vec![runs(response).map_or_else(
+            || Step::Generate {
+                max_tokens: TOKENS,
+                stop: vec!["\n".into()],
+            },
+            Step::Choose,
+        )]),
+        Steering::FreeText => ReplyPlan::Free { max_tokens: TOKENS },
+    };
+    let wanted: Vec<(&str, ReplyPlan)> = contents
+        .iter()
+        .zip(group)
+        .map(|(content, (_, response))| (content.as_str(), plan(response)))
+        .collect();
+    repeatedly(model, &wanted, |place, reply| find(&group[place].1, reply)).await
 }
 
-fn request(model: &dyn ChatModel, (item, response): &(&Answered, String), attempt: usize) -> Request {
-    let content = format!(
+fn content((item, response): &(&Answered, String)) -> String {
+    format!(
         "Copy from a response the words that answer the question, exactly as they stand there, without the words around them.\n\
          Question: Who wrote Hamlet?\nResponse: The play was written by William Shakespeare.\nWords: William Shakespeare\n\
          Question: {}\nResponse: {response}\nReply with these words alone.",
         item.question.text
-    );
-    Request {
-        turns: vec![Turn {
-            speaker: Speaker::User,
-            content,
-        }],
-        plan: match model.steering() {
-            Steering::Scaffold => ReplyPlan::Scaffold(vec![runs(response).map_or_else(
-                || Step::Generate {
-                    max_tokens: TOKENS,
-                    stop: vec!["\n".into()],
-                },
-                Step::Choose,
-            )]),
-            Steering::FreeText => ReplyPlan::Free { max_tokens: TOKENS },
-        },
-        sampling: Sampling {
-            // The same request would get the same reply.
-            temperature: if attempt == 0 { 0.0 } else { 0.7 },
-            seed: attempt as u64,
-            ..Sampling::greedy()
-        },
-        origin: Origin::default(),
-    }
+    )
 }
 
 /// Every run of words in the first line of a response, without the punctuation around it; `None` where there are none or too many.
@@ -186,11 +153,23 @@ fn find(response: &str, reply: &str) -> Option<Range<usize>> {
         .into_iter()
         .filter(|words| !words.is_empty())
         .find_map(|words| {
-            let at = response
-                .find(words)
-                .or_else(|| lower.find(&words.to_ascii_lowercase()))?;
+            let at = whole(response, words).or_else(|| whole(&lower, &words.to_ascii_lowercase()))?;
             Some(at..at + words.len())
         })
+}
+
+/// The first place where words stand by themselves: "I" is no part of "It".
+fn whole(text: &str, words: &str) -> Option<usize> {
+    let inside = |before: Option<char>, after: Option<char>| {
+        before
+            .zip(after)
+            .is_some_and(|(before, after)| before.is_alphanumeric() && after.is_alphanumeric())
+    };
+    text.match_indices(words).map(|(at, _)| at).find(|&at| {
+        let end = at + words.len();
+        !inside(text[..at].chars().next_back(), words.chars().next())
+            && !inside(words.chars().next_back(), text[end..].chars().next())
+    })
 }
 
 #[cfg(test)]
@@ -237,6 +216,8 @@ mod tests {
         assert_eq!(found("the Élan."), Some("the Élan."));
         assert_eq!(found("O’Brien"), None);
         assert_eq!(found("\"\""), None);
+        assert_eq!(find("It is what I said", "I"), Some(11..12), "and not the first letter");
+        assert_eq!(found("lan"), None);
         assert_eq!(found("a sailing vessel"), None);
     }
 }

@@ -23,6 +23,7 @@ pub mod export;
 pub mod extracting;
 pub mod features;
 pub mod figure;
+pub mod frozen;
 pub mod identity;
 pub mod intervention;
 pub mod item;

@@ -1,7 +1,5 @@
 //! What a collection is of.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::balance::Balance;
@@ -43,26 +41,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Which settings differ, in words.
-    pub(super) fn difference(&self, new: &Self) -> Option<String> {
-        // By way of text, in which a temperature of 0.7 is 0.7 and not the double nearest to its single-precision number.
-        let fields = |settings: &Settings| -> serde_json::Map<String, serde_json::Value> {
-            let mut settings = settings.clone();
-            // The same file under another name.
-            settings.model.name.clear();
-            let text = serde_json::to_string(&settings).unwrap_or_default();
-            serde_json::from_str(&text).unwrap_or_default()
-        };
-        let (old, new) = (fields(self), fields(new));
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let value = |fields: &serde_json::Map<String, serde_json::Value>, name: &String| {
-            fields.get(name).map_or_else(|| "unset".to_owned(), ToString::to_string)
-        };
-        let differs: Vec<String> = names
-            .into_iter()
-            .filter(|&name| old.get(name) != new.get(name))
-            .map(|name| format!("`{name}` was {} and is {}", value(&old, name), value(&new, name)))
-            .collect();
-        (!differs.is_empty()).then(|| differs.join(", "))
+    /// What must be the same to go on: the same file may have another name.
+    pub(super) fn comparable(&self) -> Self {
+        let mut settings = self.clone();
+        settings.model.name.clear();
+        settings
     }
 }

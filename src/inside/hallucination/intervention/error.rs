@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::asking::AskingError;
+use super::super::frozen::FrozenError;
 use super::super::journal::JournalError;
 use crate::inside::edit::EditError;
 use crate::inside::language::random;
@@ -27,26 +28,9 @@ pub enum InterventionError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The folder's settings cannot be read.
-    #[error("{}:{line}: {source}; restore the file, or give another folder", path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The folder is another sweep.
-    #[error(
-        "`{folder}` holds a sweep of something else ({difference}); give another folder, or what it was begun with"
-    )]
-    Other {
-        /// The folder.
-        folder: PathBuf,
-        /// Which settings differ.
-        difference: String,
-    },
+    /// The folder was begun otherwise.
+    #[error(transparent)]
+    Frozen(#[from] FrozenError),
     /// No random units can be drawn.
     #[error("no random units can be drawn beside the H-units: {0}")]
     Random(#[from] random::RandomError),

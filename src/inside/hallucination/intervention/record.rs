@@ -26,6 +26,8 @@ pub struct Settings {
     pub answer_tokens: usize,
     /// BLAKE3 of the text whose perplexity is measured.
     pub text: String,
+    /// Tokens of it that are read at the most.
+    pub text_tokens: usize,
     /// From which random units are drawn.
     pub seed: u64,
 }
@@ -39,6 +41,8 @@ pub struct Asking {
     pub premise_tokens: usize,
     /// Tokens of the longest other reply.
     pub answer_tokens: usize,
+    /// Tokens of the text that are read at the most.
+    pub text_tokens: usize,
     /// From which random units are drawn.
     pub seed: u64,
 }
@@ -123,24 +127,4 @@ pub enum Event {
     Read(usize, usize),
     /// A model has judged so many replies of so many.
     Judged(usize, usize),
-}
-
-impl Settings {
-    /// Which settings differ, in words.
-    pub(super) fn difference(&self, new: &Self) -> Option<String> {
-        let fields = |settings: &Self| match serde_json::to_value(settings) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
-        };
-        let (old, new) = (fields(self), fields(new));
-        let differs: Vec<String> = old
-            .iter()
-            .filter(|(name, value)| new.get(*name) != Some(value))
-            .map(|(name, value)| {
-                let is = new.get(name).map_or_else(|| "unset".to_owned(), ToString::to_string);
-                format!("`{name}` was {value} and is {is}")
-            })
-            .collect();
-        (!differs.is_empty()).then(|| differs.join(", "))
-    }
 }

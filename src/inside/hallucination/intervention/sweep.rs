@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::asking::{Given, letters};
 use super::super::detector::Detector;
+use super::super::frozen::freeze;
 use super::super::journal::Journal;
 use super::super::judge::Verdict;
 use super::super::questions::Kind;
@@ -14,7 +15,7 @@ use super::marks::mark;
 use super::rates::{Marks, curves};
 use super::record::{Asking, Event, Fluency, Found, Judging, Plan, Reply, Settings};
 use super::{Item, Task, Units, prompts};
-use crate::chat::ChatModel;
+use crate::chat::{ChatModel, Identity};
 use crate::inside::bricks::{self, UnitSet};
 use crate::inside::edit::{adapter, live};
 use crate::inside::language::{Unit, random};
@@ -32,6 +33,7 @@ pub struct Sweep {
     folder: PathBuf,
     settings: Settings,
     name: String,
+    text: String,
     items: Vec<Item>,
     sets: BTreeMap<Units, Vec<Unit>>,
     plan: Plan,
@@ -72,36 +74,20 @@ impl Sweep {
             premise_tokens: asking.premise_tokens,
             answer_tokens: asking.answer_tokens,
             text: digest([text.to_owned()]),
+            text_tokens: asking.text_tokens,
             seed: asking.seed,
         };
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| InterventionError::Io { path, source }
-        };
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
-        let path = folder.join("sweep.json");
-        if path.exists() {
-            let text = std::fs::read_to_string(&path).map_err(io(&path))?;
-            let old: Settings = serde_json::from_str(&text).map_err(|source| InterventionError::Settings {
-                path: path.clone(),
-                line: source.line(),
-                source,
-            })?;
-            if let Some(difference) = old.difference(&settings) {
-                return Err(InterventionError::Other {
-                    folder: folder.to_owned(),
-                    difference,
-                });
-            }
-        } else {
-            let text = serde_json::to_string_pretty(&settings).map_err(|error| io(&path)(error.into()))?;
-            std::fs::write(&path, text + "\n").map_err(io(&path))?;
-        }
+        std::fs::create_dir_all(folder).map_err(|source| InterventionError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        freeze(&folder.join("sweep.json"), &settings, Settings::clone)?;
         Ok(Self {
             replies: Journal::open(&folder.join("replies.jsonl"))?,
             folder: folder.to_owned(),
             settings,
             name: detector.model.name.clone(),
+            text: text.to_owned(),
             items,
             sets,
             plan,
@@ -282,12 +268,14 @@ impl Sweep {
         texts.collect()
     }
 
-    /// Has a model say which false premises were corrected, in place of the rule. Verdicts are kept in `verdicts.jsonl`.
+    /// Has a model say which false premises were corrected, in place of the rule. Verdicts are kept in `verdicts.jsonl`, and whose they are in `judge.json`: another model's would
+    /// not go with them.
     pub async fn judge(
         &mut self,
         judge: &dyn ChatModel,
         mut listen: impl FnMut(Event),
     ) -> Result<(), InterventionError> {
+        freeze(&self.folder.join("judge.json"), judge.identity(), Identity::clone)?;
         let mut journal = Journal::<Given>::open(&self.folder.join("verdicts.jsonl"))?;
         let mut known: HashSet<(String, String)> = journal
             .entries()
@@ -342,10 +330,11 @@ impl Sweep {
     pub fn read(
         &self,
         model: &Model,
-        text: &[Token],
         threads: Threads,
         mut listen: impl FnMut(Event),
     ) -> Result<Vec<Fluency>, InterventionError> {
+        let mut text = model.tokens(&self.text);
+        text.truncate(self.settings.text_tokens);
         let mut journal = Journal::<Fluency>::open(&self.folder.join("perplexities.jsonl"))?;
         let conditions = self.conditions();
         let mut tap: Option<Tap<'_>> = None;
@@ -365,7 +354,7 @@ impl Sweep {
                     )?),
                 };
                 tap.set_edits(&[live(&self.set(units), scale)])?;
-                let found = tap.perplexity(text)?;
+                let found = tap.perplexity(&text)?;
                 journal.append(vec![Fluency {
                     units,
                     scale,

@@ -338,10 +338,32 @@ fn a_model_may_say_which_words_carry_the_answer() {
     );
     let made: Value = serde_json::from_str(&folder.read("run/features.json")).unwrap();
     assert!(made.to_string().contains("quoted-1"), "{made}");
-    // What it said is not asked for again, and the rule's collection is another one.
+    // What it said is not asked for again, and features are over those words: here the first letter's token in place of all.
+    let tokens = |folder: &Folder, id: &str| {
+        let features = Features::open(&folder.path("run/features")).unwrap();
+        [Part::Answer, Part::Other].map(|part| {
+            let mut rows = features.examples().iter();
+            rows.find(|row| row.id == id && row.part == part).unwrap().tokens
+        })
+    };
+    let features = Features::open(&folder.path("run/features")).unwrap();
+    let mut answers = features.examples().iter().filter(|row| row.part == Part::Answer);
+    let several = answers.find(|row| row.tokens > 1).unwrap();
+    let [answer, other] = tokens(&folder, &several.id);
+    let key = format!("{}/{}", several.dataset, several.id);
+    let mut marked = spans;
+    let span = marked.iter_mut().find(|span| span["id"] == key.as_str()).unwrap();
+    span["bytes"] = serde_json::json!([0, 1]);
+    let lines: Vec<String> = marked.iter().map(|span| format!("{span}\n")).collect();
+    folder.write("run/spans.jsonl", lines.concat());
     let before = folder.read("run/spans.jsonl");
+    for file in ["features.npy", "features.jsonl", "features.json"] {
+        std::fs::remove_file(folder.path("run").join(file)).unwrap();
+    }
     folder.done(&command);
     assert_eq!(folder.read("run/spans.jsonl"), before);
+    assert_eq!(tokens(&folder, &several.id), [1, other + answer - 1]);
+    // The rule's collection is another one.
     let complaint = folder.refused(COMMAND);
     assert!(complaint.contains("extractor"), "{complaint}");
 }

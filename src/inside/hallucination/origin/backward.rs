@@ -57,7 +57,7 @@ pub fn backward(
         .iter()
         .filter(|question| {
             let example = &examples[question.answer];
-            !before.is_some_and(|before| before.names(example) || before.has(example))
+            !before.is_some_and(|before| before.has(example))
         })
         .collect();
     let datasets: BTreeSet<&str> = questions.iter().map(|question| question.dataset.as_str()).collect();

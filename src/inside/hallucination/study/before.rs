@@ -39,14 +39,15 @@ impl Before {
         before
     }
 
-    /// Whether an example's question asks the same as one of them, or is about the same entity.
+    /// Whether an example's question is one of them by data set and id, asks the same as one, or is about the same entity.
     pub fn has(&self, example: &Example) -> bool {
         let entity = example.entity.as_deref().map(normalised);
-        self.texts.contains(&normalised(&example.question)) || entity.is_some_and(|own| self.entities.contains(&own))
+        self.names(example)
+            || self.texts.contains(&normalised(&example.question))
+            || entity.is_some_and(|own| self.entities.contains(&own))
     }
 
-    /// Whether an example's question has the data set and id of one of them.
-    pub fn names(&self, example: &Example) -> bool {
+    fn names(&self, example: &Example) -> bool {
         self.names.contains(&(example.dataset.clone(), example.id.clone()))
     }
 

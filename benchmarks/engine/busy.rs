@@ -66,7 +66,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
             for i in order(contestants.len(), repeat) {
                 let (name, contestant) = &contestants[i];
                 let rate = match contestant {
-                    Contestant::Engine(model) => measure(model, repeat)?,
+                    Contestant::Engine(model) => measure(model, 2 * repeat + state)?,
                     Contestant::Stock(threads) => stock(setting, *threads)?,
                 };
                 page.row(vec![
@@ -120,10 +120,10 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     Ok(page)
 }
 
-/// Prefill and decode rates of the engine; every repeat has a prompt of its own, since the last one's is still in the cache.
-fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
+/// Prefill and decode rates of the engine; `report` gives every measurement a prompt of its own, since the last one's is still in the cache.
+fn measure(model: &LocalModel, report: usize) -> anyhow::Result<(f64, f64)> {
     let engine = model.engine();
-    let text = (0..45).fold(format!("Report {repeat}."), |text, i| {
+    let text = (0..45).fold(format!("Report {report}."), |text, i| {
         format!("{text} On day {i} the fox went out to look for grapes.")
     });
     let job = |ending: &str, reply: usize| -> anyhow::Result<Job> {
@@ -139,7 +139,7 @@ fn measure(model: &LocalModel, repeat: usize) -> anyhow::Result<(f64, f64)> {
             engine.model().prompt(&turns)?,
             engine.model().script(&steps),
             Sampling::greedy(),
-            repeat as u64,
+            report as u64,
         ))
     };
     let run = |jobs: Vec<Job>| -> anyhow::Result<(f64, u64, u64)> {

@@ -31,6 +31,7 @@ static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Measures the engine over real pairs and writes tables
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -63,13 +64,25 @@ struct Arguments {
     #[arg(long, default_value_t = 64, global = true)]
     evidence: usize,
 
+    /// Let neurons of layer 2 read all reviews in networks wider than four, too (`neighbourhood = "all"`)
+    #[arg(long, global = true)]
+    all_reviews: bool,
+
     /// Folder with llama-server, llama-bench and llama-batched-bench of the same llama.cpp (see tools.sh)
     #[arg(long, default_value = ".tools/llama-tools/bin", global = true)]
     tools: PathBuf,
 
+    /// llama-server with one unified cache, in place of a part of it for each slot, which is faster here
+    #[arg(long, global = true)]
+    unified_cache: bool,
+
     /// Folder for the tables; they are printed in any case
     #[arg(long, global = true)]
     out: Option<PathBuf>,
+
+    /// For `whole`: keep what `whole.csv` in the folder of --out holds, and measure what is missing of --pairs and --repeats
+    #[arg(long, requires = "out", global = true)]
+    go_on: bool,
 
     /// Given by `cargo bench`
     #[arg(long, hide = true, global = true)]

@@ -16,7 +16,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Begins with what was run, where and when; `columns` name the rows of the CSV file.
+    /// Begins with what was run, where and when; `columns` name the rows of the CSV file, which is not written without them.
     pub fn new(name: &'static str, setting: &Setting, columns: &[&str]) -> Self {
         let typed: Vec<String> = std::env::args()
             .skip(1)
@@ -33,7 +33,11 @@ impl Page {
         Self {
             name,
             text,
-            rows: vec![columns.iter().map(|&column| column.to_owned()).collect()],
+            rows: if columns.is_empty() {
+                Vec::new()
+            } else {
+                vec![columns.iter().map(|&column| column.to_owned()).collect()]
+            },
             svg: None,
         }
     }
@@ -68,11 +72,13 @@ impl Page {
         std::fs::create_dir_all(folder).with_context(|| format!("failed to make `{}`", folder.display()))?;
         let path = |ending: &str| folder.join(format!("{}.{ending}", self.name));
         std::fs::write(path("md"), &self.text)?;
-        let mut table = csv::Writer::from_path(path("csv"))?;
-        for row in &self.rows {
-            table.write_record(row)?;
+        if !self.rows.is_empty() {
+            let mut table = csv::Writer::from_path(path("csv"))?;
+            for row in &self.rows {
+                table.write_record(row)?;
+            }
+            table.flush()?;
         }
-        table.flush()?;
         if let Some(svg) = &self.svg {
             std::fs::write(path("svg"), svg)?;
         }

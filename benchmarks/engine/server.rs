@@ -5,7 +5,6 @@
 //! prefix: giving every call the slot where its order was before made it evaluate three times as many tokens.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,10 +17,12 @@ use serde_json::json;
 use widedeep::chat::{ChatError, ChatModel, Chosen, Fit, Identity, Reply, ReplyPlan, Request, Steering, Step, Usage};
 use widedeep::llama::Model;
 
+use super::setting::Setting;
+
 /// Calls of a layer: 4 roles in 2 orders.
 pub const SLOTS: usize = 8;
 
-/// Cells of the server's cache: slots do not share, so a pair takes eight times its prompt. Cells that are not in use cost it memory alone.
+/// Cells of the server's cache, an eighth for each slot. Cells that are not in use cost it memory alone.
 const CELLS: &str = "32768";
 
 /// A running llama-server, and the vocabulary of its model.
@@ -56,19 +57,31 @@ struct Timings {
 }
 
 impl Server {
-    /// Starts it with what serves this load best: a slot for each call of a layer, one unified cache, prompts kept and reused.
-    pub fn start(tools: &Path, path: &Path, name: &str, threads: usize) -> anyhow::Result<Self> {
+    /// Starts it with what serves this load best: a slot for each call of a layer with a part of the cache, prompts kept and reused. One unified cache was
+    /// slower or the same: 63.9 and 36.5 s in place of 47.6 and 37.0 on pairs 2225 and 2512 (`whole --pairs 2 --repeats 1 --unified-cache`, SmolLM2-135M, two cores, 2026-11-28).
+    pub fn start(setting: &Setting) -> anyhow::Result<Self> {
+        let Setting {
+            tools,
+            model: path,
+            model_name: name,
+            ..
+        } = setting;
         // A second server finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let program = tools.join("llama-server");
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let threads = threads.to_string();
+        let threads = setting.threads.to_string();
+        let cache = if setting.unified_cache {
+            "--kv-unified"
+        } else {
+            "--no-kv-unified"
+        };
         let child = Command::new(&program)
             .arg("--model")
             .arg(path)
             .args(["--host", "127.0.0.1", "--port", &address.port().to_string()])
             .args(["--threads", &threads, "--threads-batch", &threads])
-            .args(["--parallel", &SLOTS.to_string(), "--kv-unified", "--ctx-size", CELLS])
+            .args(["--parallel", &SLOTS.to_string(), cache, "--ctx-size", CELLS])
             .args(["--batch-size", "512", "--ubatch-size", "512", "--cache-reuse", "64"])
             .args(["--no-webui", "--log-disable"])
             .stdin(Stdio::null())
@@ -87,7 +100,7 @@ impl Server {
             client: reqwest::Client::new(),
             model: Model::load(path, 0)?,
             identity: Identity {
-                name: name.to_owned(),
+                name: name.clone(),
                 digest: String::new(),
             },
             evaluated: AtomicU64::new(0),

@@ -7,6 +7,7 @@ use anyhow::Context;
 use widedeep::chat::LocalModel;
 use widedeep::fetch;
 use widedeep::llama::{EngineConfig, Sharing, Threads};
+use widedeep::network::spec::Neighbourhood;
 use widedeep::network::{Network, shipped};
 use widedeep::pair::{self, BadLines, Pair, Source};
 
@@ -45,6 +46,14 @@ pub struct Setting {
     pub threads: NonZeroUsize,
     pub evidence: usize,
     pub tools: PathBuf,
+    /// Whether llama-server's slots share one cache.
+    pub unified_cache: bool,
+    /// Whether neurons of networks wider than four read all reviews, too.
+    pub all_reviews: bool,
+    /// Where tables go.
+    pub out: Option<PathBuf>,
+    /// Keep what is measured there already.
+    pub go_on: bool,
 }
 
 impl Setting {
@@ -65,6 +74,10 @@ impl Setting {
             threads: arguments.threads,
             evidence: arguments.evidence,
             tools: arguments.tools.clone(),
+            unified_cache: arguments.unified_cache,
+            all_reviews: arguments.all_reviews,
+            out: arguments.out.clone(),
+            go_on: arguments.go_on,
         })
     }
 
@@ -83,7 +96,13 @@ impl Setting {
         ];
         keys.extend(overrides.iter().map(|&key| key.to_owned()));
         let text = shipped("widedeep").context("the program ships `widedeep`")?;
-        Ok(Network::parse(text, "widedeep", &keys)?)
+        let mut network = Network::parse(text, "widedeep", &keys)?;
+        if self.all_reviews {
+            for layer in &mut network.layers[1..] {
+                layer.neighbourhood = Neighbourhood::All;
+            }
+        }
+        Ok(network)
     }
 
     /// The engine as users get it, but for the threads.

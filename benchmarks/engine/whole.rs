@@ -1,14 +1,22 @@
 //! A whole evaluation three times: by this engine, over llama-server, and one call at a time.
+//!
+//! It takes hours, so what is measured is written down pair by pair, and `--go-on` does what is missing.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use widedeep::chat::{ChatModel, LocalModel};
+use widedeep::pair::Pair;
 
 use super::alternate::order;
 use super::ask::{Judge, Judged, agreeing};
-use super::page::Page;
+use super::machine::today;
+use super::page::{Page, note};
 use super::server::Server;
-use super::setting::{Setting, WIDTH};
+use super::setting::{Setting, WIDTH, characters};
 use super::spread::Spread;
 
 const NAMES: [&str; 3] = [
@@ -39,112 +47,199 @@ impl Contestant {
     }
 }
 
-#[derive(Default, Clone)]
-struct Sum {
-    seconds: Vec<f64>,
+/// A contestant on a pair, once: a line of `whole.csv`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    date: String,
+    threads: usize,
+    /// Tokens of evidence in a reply.
+    evidence: usize,
+    repeat: usize,
+    /// When it had its turn on the pair.
+    place: usize,
+    pair: usize,
+    contestant: String,
+    seconds: f64,
+    calls: usize,
+    /// Prompt tokens asked for.
     prompt: u64,
     evaluated: u64,
-    completion: u64,
-    calls: usize,
+    reply: u64,
+    /// Opinions whose two scores are those of (a).
     same: usize,
     opinions: usize,
 }
 
 pub fn run(setting: &Setting) -> anyhow::Result<Page> {
-    let columns = [
-        "repeat",
-        "place",
-        "pair",
-        "contestant",
-        "seconds",
-        "calls",
-        "prompt",
-        "evaluated",
-        "reply",
-    ];
-    let mut page = Page::new("whole", setting, &columns);
+    let path = setting.out.as_ref().map(|folder| folder.join("whole.csv"));
+    let mut rows = match &path {
+        Some(path) if setting.go_on && path.exists() => read(path, setting)?,
+        _ => Vec::new(),
+    };
     let judge = Judge::new(setting.network(WIDTH)?)?;
-    let contestants = [
-        Contestant::Engine(setting.load(&setting.config())?),
-        Contestant::Server(Arc::new(Server::start(
-            &setting.tools,
-            &setting.model,
-            &setting.model_name,
-            setting.threads.get(),
-        )?)),
-        Contestant::Engine(setting.load(&setting.plain_config())?),
-    ];
-    // Pages of the model are read, threads are started.
-    let shortest = setting.pairs.iter().min_by_key(|pair| super::setting::characters(pair));
-    for contestant in contestants.iter().take(2) {
-        if let Some(pair) = shortest {
-            judge.judge(contestant.model(), pair)?;
-        }
-    }
-    let mut sums = vec![Sum::default(); contestants.len()];
+    let mut contestants: Option<[Contestant; 3]> = None;
     for repeat in 0..setting.repeats {
-        let mut totals = vec![0.0; contestants.len()];
         for (at, pair) in setting.pairs.iter().enumerate() {
-            let mut judged: Vec<Option<Judged>> = contestants.iter().map(|_| None).collect();
-            for (place, i) in order(contestants.len(), repeat + at).into_iter().enumerate() {
-                let before = contestants[i].evaluated();
-                let one = judge.judge(contestants[i].model(), pair)?;
-                let (seconds, evaluated) = (one.took.as_secs_f64(), contestants[i].evaluated() - before);
-                page.row(vec![
-                    repeat.to_string(),
-                    place.to_string(),
-                    pair.index.to_string(),
-                    NAMES[i].to_owned(),
-                    format!("{seconds:.4}"),
-                    one.calls.to_string(),
-                    one.usage.prompt.to_string(),
-                    evaluated.to_string(),
-                    one.usage.completion.to_string(),
-                ]);
-                totals[i] += seconds;
-                sums[i].calls += one.calls;
-                sums[i].prompt += one.usage.prompt;
-                sums[i].evaluated += evaluated;
-                sums[i].completion += one.usage.completion;
-                judged[i] = Some(one);
+            if rows.iter().any(|row| row.repeat == repeat && row.pair == pair.index) {
+                continue;
             }
-            if let Some(ours) = &judged[0] {
-                for (sum, one) in sums.iter_mut().zip(judged.iter().flatten()) {
-                    sum.same += agreeing(&ours.scores, &one.scores);
-                    sum.opinions += one.scores.len();
-                }
+            let contestants = match &contestants {
+                Some(ready) => ready,
+                None => contestants.insert(ready(setting, &judge)?),
+            };
+            rows.extend(measure(setting, &judge, contestants, repeat, at, pair)?);
+            if let Some(path) = &path {
+                write(path, &rows)?;
             }
-        }
-        for (sum, total) in sums.iter_mut().zip(totals) {
-            sum.seconds.push(total);
         }
     }
-    say(&mut page, setting, &sums);
+    let mut page = Page::new("whole", setting, &[]);
+    say(&mut page, setting, &rows);
+    if let Some(path) = &path {
+        write(path, &rows)?;
+    }
     Ok(page)
 }
 
-fn say(page: &mut Page, setting: &Setting, sums: &[Sum]) {
+/// All three, loaded and used once, so that pages of the model are read and threads are started: with a pair that is not measured, since both caches would know it.
+fn ready(setting: &Setting, judge: &Judge) -> anyhow::Result<[Contestant; 3]> {
+    let contestants = [
+        Contestant::Engine(setting.load(&setting.config())?),
+        Contestant::Server(Arc::new(Server::start(setting)?)),
+        Contestant::Engine(setting.load(&setting.plain_config())?),
+    ];
+    let other = |pair: &&Pair| setting.pairs.iter().all(|listed| listed.index != pair.index);
+    if let Some(pair) = setting
+        .benchmark
+        .iter()
+        .filter(other)
+        .min_by_key(|pair| characters(pair))
+    {
+        for contestant in contestants.iter().take(2) {
+            judge.judge(contestant.model(), pair)?;
+        }
+    }
+    Ok(contestants)
+}
+
+/// All contestants on a pair, in turns.
+fn measure(
+    setting: &Setting,
+    judge: &Judge,
+    contestants: &[Contestant; 3],
+    repeat: usize,
+    at: usize,
+    pair: &Pair,
+) -> anyhow::Result<Vec<Row>> {
+    let mut judged: Vec<(usize, Judged, Row)> = Vec::new();
+    for (place, i) in order(contestants.len(), repeat + at).into_iter().enumerate() {
+        let before = contestants[i].evaluated();
+        let one = judge.judge(contestants[i].model(), pair)?;
+        let row = Row {
+            date: today(),
+            threads: setting.threads.get(),
+            evidence: setting.evidence,
+            repeat,
+            place,
+            pair: pair.index,
+            contestant: NAMES[i].to_owned(),
+            seconds: (one.took.as_secs_f64() * 1e4).round() / 1e4,
+            calls: one.calls,
+            prompt: one.usage.prompt,
+            evaluated: contestants[i].evaluated() - before,
+            reply: one.usage.completion,
+            same: 0,
+            opinions: one.scores.len(),
+        };
+        note(&format!(
+            "repeat {repeat}, pair {}, {}: {:.1} s",
+            pair.index, row.contestant, row.seconds
+        ));
+        judged.push((i, one, row));
+    }
+    judged.sort_by_key(|(i, ..)| *i);
+    let ours = judged[0].1.scores.clone();
+    Ok(judged
+        .into_iter()
+        .map(|(_, one, row)| Row {
+            same: agreeing(&ours, &one.scores),
+            ..row
+        })
+        .collect())
+}
+
+fn read(path: &Path, setting: &Setting) -> anyhow::Result<Vec<Row>> {
+    let rows: Result<Vec<Row>, csv::Error> = csv::Reader::from_path(path)?.deserialize().collect();
+    let rows = rows.with_context(|| format!("`{}` is of another kind: move it away", path.display()))?;
+    let other = |row: &&Row| (row.threads, row.evidence) != (setting.threads.get(), setting.evidence);
+    if let Some(row) = rows.iter().find(other) {
+        anyhow::bail!(
+            "`{}` was measured with --threads {} --evidence {}: give the same, or move it away",
+            path.display(),
+            row.threads,
+            row.evidence
+        );
+    }
+    Ok(rows)
+}
+
+fn write(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut table = csv::Writer::from_path(path)?;
+    for row in rows {
+        table.serialize(row)?;
+    }
+    Ok(table.flush()?)
+}
+
+fn say(page: &mut Page, setting: &Setting, rows: &[Row]) {
     let (pairs, repeats) = (setting.pairs.len(), setting.repeats);
+    let dates: BTreeSet<&str> = rows.iter().map(|row| row.date.as_str()).collect();
     page.say(&format!(
         "{pairs} pairs, `widedeep` with {WIDTH} fixed roles, 2 orders, 2 layers, {} evidence tokens; {repeats} repeats, all contestants on a pair before the next \
-         pair, in turns. Medians with least and most; tokens and calls are those of one repeat. *same scores*: opinions whose two scores are those of (a).\n",
-        setting.evidence
+         pair, in turns; measured on {}. Medians with least and most; *per pair* is over every pair of every repeat. Tokens and calls are those of one repeat. *same scores*: \
+         opinions whose two scores are those of (a).\n",
+        setting.evidence,
+        dates.into_iter().collect::<Vec<_>>().join(", ")
     ));
+    let of = |name: &str| -> Vec<&Row> {
+        let wanted = rows.iter().filter(|row| row.contestant == name && row.repeat < repeats);
+        wanted
+            .filter(|row| setting.pairs.iter().any(|pair| pair.index == row.pair))
+            .collect()
+    };
+    let total = |rows: &[&Row], repeat: usize| -> f64 {
+        let mine = rows.iter().filter(|row| row.repeat == repeat);
+        mine.map(|row| row.seconds).sum()
+    };
+    let ours = of(NAMES[0]);
     let n = repeats as u64;
-    let rows: Vec<Vec<String>> = sums
+    let table: Vec<Vec<String>> = NAMES
         .iter()
-        .zip(NAMES)
-        .map(|(sum, name)| {
-            let ratio = sum.seconds.iter().zip(&sums[0].seconds).map(|(one, ours)| one / ours);
+        .map(|name| {
+            let rows = of(name);
+            let seconds = (0..repeats).map(|repeat| total(&rows, repeat));
+            let ratios = (0..repeats).map(|repeat| total(&rows, repeat) / total(&ours, repeat));
+            let each = rows.iter().filter_map(|row| {
+                let own = ours
+                    .iter()
+                    .find(|own| own.repeat == row.repeat && own.pair == row.pair)?;
+                Some(row.seconds / own.seconds)
+            });
+            let sum = |of: fn(&Row) -> u64| rows.iter().map(|row| of(row)).sum::<u64>() / n;
             vec![
-                name.to_owned(),
-                format!("{:.1}", Spread::of(sum.seconds.iter().copied())),
-                format!("{:.2}", Spread::of(ratio)),
-                (sum.calls / repeats).to_string(),
-                (sum.prompt / n).to_string(),
-                (sum.evaluated / n).to_string(),
-                (sum.completion / n).to_string(),
-                format!("{} of {}", sum.same / repeats, sum.opinions / repeats),
+                (*name).to_owned(),
+                format!("{:.1}", Spread::of(seconds)),
+                format!("{:.2}", Spread::of(ratios)),
+                format!("{:.2}", Spread::of(each)),
+                sum(|row| row.calls as u64).to_string(),
+                sum(|row| row.prompt).to_string(),
+                sum(|row| row.evaluated).to_string(),
+                sum(|row| row.reply).to_string(),
+                format!("{} of {}", sum(|row| row.same as u64), sum(|row| row.opinions as u64)),
             ]
         })
         .collect();
@@ -152,11 +247,12 @@ fn say(page: &mut Page, setting: &Setting, sums: &[Sum]) {
         "",
         "seconds",
         "ratio to (a)",
+        "per pair",
         "calls",
         "prompt tokens asked for",
         "evaluated",
         "reply tokens",
         "same scores",
     ];
-    page.table(&head, &rows);
+    page.table(&head, &table);
 }

@@ -77,8 +77,8 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         })
         .collect();
     page.say(&format!(
-        "{} pairs, `widedeep` with fixed roles, 2 orders, 2 layers, {} evidence tokens; {} repeats, in turns. Seconds and tokens per pair; medians with least and most. Wider \
-         networks than 4 read two neighbours' reviews in layer 2 (`neighbourhood = \"auto\"`).\n",
+        "{} pairs, `widedeep` with fixed roles, 2 orders, 2 layers, {} evidence tokens; {} repeats, in turns. Seconds and tokens per pair; medians with least and most. By \
+         itself a network wider than 4 reads two neighbours' reviews in layer 2 (`neighbourhood = \"auto\"`).\n",
         setting.pairs.len(),
         setting.evidence,
         setting.repeats

@@ -8,31 +8,34 @@ use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use super::Token;
+use super::nucleus::Nucleus;
 use super::sequence::Sampling;
 
-/// How far below the most probable token's logit a token may lie and still be drawn from: it has at most e^-25 = 1.4e-11 of that token's probability, and all
-/// 262,144 of the largest vocabularies together less than 4e-6. Temperatures above 1 widen it. Samplers otherwise take an exponential for every token of the
-/// vocabulary, which is most of what drawing costs.
-const NEGLIGIBLE: f32 = 25.0;
-
-/// A sequence's way to draw: its sampler has the state of its random numbers.
+/// A sequence's way to draw.
 #[derive(Debug)]
 pub(super) struct Draw(Option<Sampler>);
 
 #[derive(Debug)]
 struct Sampler {
+    /// The mass of the nucleus, where it alone narrows the choice.
+    top_p: Option<f32>,
+    /// The rest, and the state of its random numbers.
     chain: LlamaSampler,
-    /// Logits below the largest one that still count.
-    reach: f32,
 }
 
-/// The list of tokens that samplers work on, kept from token to token: it may grow to the size of the vocabulary.
+/// What drawing works on, kept from token to token: lists that may have the size of the vocabulary.
 #[derive(Debug)]
-pub(super) struct Candidates(LlamaTokenDataArray);
+pub(super) struct Candidates {
+    nucleus: Nucleus,
+    tokens: LlamaTokenDataArray,
+}
 
 impl Candidates {
     pub(super) fn new() -> Self {
-        Self(LlamaTokenDataArray::new(Vec::new(), false))
+        Self {
+            nucleus: Nucleus::default(),
+            tokens: LlamaTokenDataArray::new(Vec::new(), false),
+        }
     }
 }
 
@@ -41,22 +44,15 @@ impl Draw {
         Self((sampling.temperature > 0.0).then(|| {
             // llama.cpp's seed has 32 bits; fold the 64, so that both halves count.
             let seed = u32::try_from((sampling.seed ^ (sampling.seed >> 32)) & u64::from(u32::MAX)).unwrap_or(0);
+            let top_p = (sampling.top_k.is_none() && sampling.top_p < 1.0).then_some(sampling.top_p);
             let top_k = sampling
                 .top_k
                 .map(|top_k: NonZeroU16| LlamaSampler::top_k(top_k.get().into()));
-            let rest = [
-                LlamaSampler::top_p(sampling.top_p, 1),
-                LlamaSampler::temp(sampling.temperature),
-                LlamaSampler::dist(seed),
-            ];
+            let after_top_k = top_p.is_none().then(|| LlamaSampler::top_p(sampling.top_p, 1));
+            let rest = [LlamaSampler::temp(sampling.temperature), LlamaSampler::dist(seed)];
             Sampler {
-                chain: LlamaSampler::chain_simple(top_k.into_iter().chain(rest)),
-                reach: NEGLIGIBLE
-                    * if sampling.temperature > 1.0 {
-                        sampling.temperature
-                    } else {
-                        1.0
-                    },
+                top_p,
+                chain: LlamaSampler::chain_simple(top_k.into_iter().chain(after_top_k).chain(rest)),
             }
         }))
     }
@@ -65,19 +61,19 @@ impl Draw {
     pub(super) fn next(&mut self, logits: &[f32], candidates: &mut Candidates) -> Token {
         let token = |i: usize| LlamaToken(i32::try_from(i).unwrap_or(i32::MAX));
         let best = (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
-        let Some(Sampler { chain, reach }) = &mut self.0 else {
+        let Some(Sampler { top_p, chain }) = &mut self.0 else {
             return token(best);
         };
-        let least = logits.get(best).map_or(f32::NEG_INFINITY, |most| most - *reach);
-        let Candidates(all) = candidates;
+        let Candidates { nucleus, tokens: all } = candidates;
+        let data = |i: usize| LlamaTokenData::new(token(i), logits[i], 0.0);
         all.data.clear();
-        let near = logits
-            .iter()
-            .enumerate()
-            .filter(|(i, logit)| *i == best || **logit >= least);
-        all.data
-            .extend(near.map(|(i, &logit)| LlamaTokenData::new(token(i), logit, 0.0)));
-        all.sorted = false;
+        match *top_p {
+            Some(top_p) => all
+                .data
+                .extend(nucleus.of(logits, best, top_p).iter().copied().map(data)),
+            None => all.data.extend((0..logits.len()).map(data)),
+        }
+        all.sorted = top_p.is_some();
         all.selected = None;
         chain.apply(all);
         // `dist` always selects one; the most probable token is the fallback that keeps this total.
@@ -121,27 +117,30 @@ mod tests {
     }
 
     #[test]
-    fn only_negligible_tokens_are_left_out() {
-        let draw = |temperature: f32, logits: &[f32]| {
+    fn a_nucleus_is_drawn_from_as_by_llama_cpp() {
+        let draw = |top_k: Option<u16>| {
             let mut candidates = Candidates::new();
             let mut draw = Draw::new(Sampling {
-                temperature,
-                top_p: 1.0,
-                top_k: None,
+                temperature: 0.7,
+                top_p: 0.9,
+                top_k: top_k.and_then(NonZeroU16::new),
                 seed: 3,
             });
-            let tokens: Vec<i32> = (0..2000).map(|_| draw.next(logits, &mut candidates).0).collect();
-            (candidates.0.data.len(), tokens)
+            let mut drawn = Vec::new();
+            for nth in 0..500_u16 {
+                let logits: Vec<f32> = (0..1009_u16)
+                    .map(|i| f32::from((i * 37 + nth * 11) % 1009) / 80.0)
+                    .collect();
+                drawn.push(draw.next(&logits, &mut candidates).0);
+            }
+            drawn
         };
-        // 24 below the first is considered and 26 below is not; at temperature 2 both are.
-        let logits = [30.0, 29.0, 6.0, 4.0];
-        let (kept, tokens) = draw(1.0, &logits);
-        assert_eq!(kept, 3);
-        let share = tokens.iter().filter(|&&token| token == 1).count() as f64 / tokens.len() as f64;
-        // e^-1 / (1 + e^-1) = 0.269, within four standard deviations.
-        assert!((share - 0.269).abs() < 0.04, "{share}");
-        assert_eq!(draw(2.0, &logits).0, 4);
-        // Without numbers there is a token all the same.
-        assert_eq!(draw(1.0, &[f32::NAN, f32::NAN]).1[0], 0);
+        let ours = draw(None);
+        // With a top-k that leaves all tokens llama.cpp finds the nucleus.
+        assert_eq!(ours, draw(Some(1009)));
+        assert!(
+            ours.iter().collect::<std::collections::HashSet<_>>().len() > 50,
+            "{ours:?}"
+        );
     }
 }

@@ -37,6 +37,7 @@ mod load;
 mod log;
 mod memory;
 mod model;
+mod nucleus;
 mod radix;
 mod room;
 mod schedule;

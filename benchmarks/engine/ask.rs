@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use widedeep::chat::{ChatModel, Usage};
+use widedeep::chat::{ChatModel, LocalModel, Usage};
+use widedeep::llama::{Sampling, Speaker, Step, Turn};
 use widedeep::network::{Network, Panel, evaluate};
 use widedeep::pair::{Pair, Taxonomy};
 use widedeep::prompt::Prompts;
@@ -70,6 +71,29 @@ impl Judge {
             scores: scores.collect(),
         })
     }
+}
+
+/// Makes the engine give up its cache, which it keeps while one pair is judged: who is measured on the same pair again would find all prompts there.
+pub fn forget(model: &LocalModel) -> anyhow::Result<()> {
+    let engine = model.engine();
+    let turns = [Turn {
+        speaker: Speaker::User,
+        content: "Hello".to_owned(),
+    }];
+    let steps = [Step::Generate {
+        max_tokens: 1,
+        stop: Vec::new(),
+    }];
+    let job = engine.job(
+        engine.model().prompt(&turns)?,
+        engine.model().script(&steps),
+        Sampling::greedy(),
+        u64::MAX,
+    );
+    for reply in pollster::block_on(engine.submit(vec![job])) {
+        reply?;
+    }
+    Ok(())
 }
 
 /// How many of two judgements' opinions give the same two scores.

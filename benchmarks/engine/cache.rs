@@ -5,7 +5,7 @@ use std::sync::Arc;
 use widedeep::llama::{EngineConfig, KvType, MemoryPlan};
 
 use super::alternate::order;
-use super::ask::{Judge, agreeing};
+use super::ask::{Judge, agreeing, forget};
 use super::page::Page;
 use super::setting::{Setting, WIDTH};
 use super::spread::Spread;
@@ -27,6 +27,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         for (at, pair) in setting.pairs.iter().enumerate() {
             let mut judged = [None, None];
             for i in order(FORMATS.len(), repeat + at) {
+                forget(&models[i])?;
                 let one = judge.judge(Arc::new(models[i].clone()), pair)?;
                 seconds[i][repeat] += one.took.as_secs_f64();
                 page.row(vec![

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde_json::Value;
 use widedeep::chat::ChatModel;
 
-use super::ask::Judge;
+use super::ask::{Judge, forget};
 use super::page::Page;
 use super::setting::{Setting, WIDTH};
 use super::spread::Spread;
@@ -47,6 +47,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     for repeat in 0..setting.repeats {
         let ours = || -> anyhow::Result<f64> {
             let mut total = 0.0;
+            forget(&model)?;
             for pair in &setting.pairs {
                 total += judge.judge(Arc::new(model.clone()), pair)?.took.as_secs_f64();
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use widedeep::chat::LocalModel;
 
 use super::ALLOCATED;
-use super::ask::Judge;
+use super::ask::{Judge, forget};
 use super::page::Page;
 use super::setting::{Setting, WIDTH};
 use super::spread::Spread;
@@ -89,6 +89,7 @@ impl Measured {
     /// All pairs once; the cells of the row.
     fn measure(&mut self, setting: &Setting, judge: &Judge, model: &LocalModel) -> anyhow::Result<Vec<String>> {
         let (mut total, mut calls) = (0.0, 0);
+        forget(model)?;
         let (inside, allocated) = (model.engine().inside(), ALLOCATED.total_allocated());
         for pair in &setting.pairs {
             let judged = judge.judge(Arc::new(model.clone()), pair)?;

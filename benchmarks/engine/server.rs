@@ -57,8 +57,9 @@ struct Timings {
 }
 
 impl Server {
-    /// Starts it with what serves this load best: a slot for each call of a layer with a part of the cache, prompts kept and reused. One unified cache was
-    /// slower or the same: 63.9 and 36.5 s in place of 47.6 and 37.0 on pairs 2225 and 2512 (`whole --pairs 2 --repeats 1 --unified-cache`, SmolLM2-135M, two cores, 2026-11-28).
+    /// Starts it with what serves this load best: a slot for each call of a layer with a part of the cache, prompts kept and reused. With one unified
+    /// cache it took 1.20 and 1.21 times as long as one call at a time without sharing on pairs 2225 and 2512, with parts 0.83 and 1.14 times
+    /// (`whole --repeats 1` with `--unified-cache` and without, SmolLM2-135M, two cores, 2026-11-28).
     pub fn start(setting: &Setting) -> anyhow::Result<Self> {
         let Setting {
             tools,

@@ -12,7 +12,7 @@ use widedeep::chat::{ChatModel, LocalModel};
 use widedeep::pair::Pair;
 
 use super::alternate::order;
-use super::ask::{Judge, Judged, agreeing};
+use super::ask::{Judge, Judged, agreeing, forget};
 use super::machine::today;
 use super::page::{Page, note};
 use super::server::Server;
@@ -96,9 +96,6 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     }
     let mut page = Page::new("whole", setting, &[]);
     say(&mut page, setting, &rows);
-    if let Some(path) = &path {
-        write(path, &rows)?;
-    }
     Ok(page)
 }
 
@@ -134,6 +131,9 @@ fn measure(
 ) -> anyhow::Result<Vec<Row>> {
     let mut judged: Vec<(usize, Judged, Row)> = Vec::new();
     for (place, i) in order(contestants.len(), repeat + at).into_iter().enumerate() {
+        if let Contestant::Engine(model) = &contestants[i] {
+            forget(model)?;
+        }
         let before = contestants[i].evaluated();
         let one = judge.judge(contestants[i].model(), pair)?;
         let row = Row {

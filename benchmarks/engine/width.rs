@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kuva::prelude::{Layout, LinePlot, Plot, render_to_svg};
 
 use super::alternate::order;
-use super::ask::Judge;
+use super::ask::{Judge, forget};
 use super::page::Page;
 use super::setting::Setting;
 use super::spread::Spread;
@@ -36,6 +36,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     for repeat in 0..setting.repeats {
         for (at, pair) in setting.pairs.iter().enumerate() {
             for i in order(WIDTHS.len(), repeat + at) {
+                forget(&model)?;
                 let before = model.stats();
                 let judged = judges[i].judge(Arc::new(model.clone()), pair)?;
                 let fresh = model.stats().prompt_evaluated - before.prompt_evaluated;

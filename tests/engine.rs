@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use widedeep::llama::{
-    Completion, Engine, EngineConfig, EngineError, KvType, Model, ModelError, RoomSource, Sampling, Step, Stopped,
-    Threads,
+    AttentionKernel, Completion, Engine, EngineConfig, EngineError, KvType, Model, ModelError, RoomSource, Sampling,
+    Step, Stopped, Threads,
 };
 
 mod support;
@@ -282,6 +282,36 @@ fn engine_with(config: EngineConfig) -> Engine {
         ..config
     };
     Engine::start(model(), &config).unwrap()
+}
+
+/// Distributions over scores after prompts that share a beginning.
+async fn distributions(attention: AttentionKernel) -> Vec<Vec<f64>> {
+    let engine = engine_with(EngineConfig { attention, ..fixed(2) });
+    let model = engine.model();
+    let jobs = ["good", "bad", "long", "short", "odd"].map(|word| {
+        let prompt = model.prompt(&ask(&format!("{} Is it {word}?", story(1)))).unwrap();
+        let script = model.script(&[Step::Force("Score: ".into()), scores()]);
+        engine.job(prompt, script, Sampling::greedy(), 0)
+    });
+    let replies = engine.submit(jobs.into()).await;
+    replies
+        .into_iter()
+        .map(|reply| reply.unwrap().chosen[0].probabilities.clone())
+        .collect()
+}
+
+/// Attention is computed by this program, and as llama.cpp computes it but for rounding.
+#[tokio::test]
+async fn distributions_are_those_of_llama_cpps_attention() {
+    let ours = distributions(AttentionKernel::Widedeep).await;
+    let ggml = distributions(AttentionKernel::Ggml).await;
+    let apart = ours.iter().flatten().zip(ggml.iter().flatten());
+    let apart = apart
+        .map(|(ours, ggml)| (ours - ggml).abs())
+        .max_by(f64::total_cmp)
+        .unwrap();
+    // llama.cpp adds values up in half precision, over some 700 cells here.
+    assert!((1e-9..0.05).contains(&apart), "{apart}");
 }
 
 fn fixed(threads: usize) -> EngineConfig {

@@ -2,6 +2,7 @@
 
 mod alternate;
 mod ask;
+mod attention;
 mod busy;
 mod cache;
 mod limit;
@@ -101,6 +102,8 @@ enum What {
     Outside,
     /// Threads on a quiet and on a busy machine
     Busy,
+    /// This program's attention and llama.cpp's
+    Attention,
     /// The cache in f16 and in q8_0
     Cache,
     /// Whether greedy replies are the same with and without sharing
@@ -116,6 +119,7 @@ fn main() -> anyhow::Result<()> {
         What::Width => width::run(&setting)?,
         What::Outside => outside::run(&setting)?,
         What::Busy => busy::run(&setting)?,
+        What::Attention => attention::run(&setting)?,
         What::Cache => cache::run(&setting)?,
         What::Same => same::run(&setting)?,
     };

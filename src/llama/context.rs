@@ -15,8 +15,9 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 use super::adapter::{Adapter, AdapterError};
+use super::attention::AttentionKernel;
 use super::memory::KvType;
-use super::{Model, Token, log};
+use super::{Model, Token, attention, log};
 
 /// What a context is made of.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,7 @@ pub(super) struct Shape {
     /// Threads in the pool.
     pub(super) threads: usize,
     pub(super) kv: KvType,
+    pub(super) attention: AttentionKernel,
 }
 
 pub(super) struct Context<'m> {
@@ -38,6 +40,7 @@ pub(super) struct Context<'m> {
     vocabulary: usize,
     cells: usize,
     batch: usize,
+    attention: AttentionKernel,
     /// What llama.cpp's context uses; see `set_adapters`.
     adapters: Vec<Arc<Adapter>>,
     model: &'m Model,
@@ -96,7 +99,9 @@ impl<'m> Context<'m> {
         // SAFETY: the model is alive, the parameters are llama.cpp's defaults with numbers changed, and whoever called `watched` answers for
         // the callback. Making a context may write to the model's trained context; engines are started one after the other by their
         // callers' loading.
-        let raw = unsafe { sys::llama_init_from_model(raw_model.as_ptr(), params) };
+        let raw = attention::with_threads(shape.threads, || unsafe {
+            sys::llama_init_from_model(raw_model.as_ptr(), params)
+        });
         let raw = NonNull::new(raw).ok_or_else(log::complaints)?;
         // SAFETY: plain values in and out; `poll` 0 lets threads sleep between batches at once.
         let pool = unsafe {
@@ -120,6 +125,7 @@ impl<'m> Context<'m> {
             vocabulary: usize::try_from(model.inner.n_vocab()).unwrap_or(0),
             cells: cells as usize,
             batch: batch as usize,
+            attention: shape.attention,
             adapters: Vec::new(),
             model,
         })
@@ -142,7 +148,7 @@ impl<'m> Context<'m> {
         // SAFETY: the context is ours alone; the batch's arrays hold `n_tokens` entries, and llama.cpp only reads them.
         let code = unsafe {
             sys::llama_set_n_threads(self.raw.as_ptr(), threads, threads);
-            let code = sys::llama_decode(self.raw.as_ptr(), batch.raw);
+            let code = attention::offered(self.attention, || sys::llama_decode(self.raw.as_ptr(), batch.raw));
             // Reading the logits would wait all the same; here the wait counts as llama.cpp's.
             sys::llama_synchronize(self.raw.as_ptr());
             code

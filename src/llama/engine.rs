@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::adapter::{Adapter, AdapterError};
+use super::attention::AttentionKernel;
 use super::calibrate::{self, Ceilings};
 use super::context::{Context, Shape};
 use super::crew::{Alone, Crew};
@@ -36,6 +37,8 @@ pub struct EngineConfig {
     pub kv: KvType,
     /// Whether prompts take over what they have in common.
     pub sharing: Sharing,
+    /// What computes attention on the CPU.
+    pub attention: AttentionKernel,
     /// Bytes that the engine may need, instead of what is available.
     pub memory_limit: Option<u64>,
     /// Folder in which the fastest numbers of threads are remembered; without one they are not looked for.
@@ -62,6 +65,7 @@ impl Default for EngineConfig {
             batch: 512,
             kv: KvType::F16,
             sharing: Sharing::Prefixes,
+            attention: AttentionKernel::Widedeep,
             memory_limit: None,
             calibrations: None,
             adapters: Vec::new(),
@@ -229,6 +233,7 @@ impl Engine {
                     sequences: config.sequences(),
                     threads: config.threads.ceiling(),
                     kv: config.kv,
+                    attention: config.attention,
                 };
                 let mut context = match Context::new(&model, &shape) {
                     Ok(context) => context,

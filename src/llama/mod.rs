@@ -24,6 +24,7 @@
 //! [`Weights`] the numbers in its file. [`Gguf`] and [`Draft`] write such files, and an [`Adapter`] changes what a model computes while it runs.
 
 mod adapter;
+mod attention;
 mod calibrate;
 mod cells;
 mod choice;
@@ -49,6 +50,7 @@ mod threads;
 mod weights;
 
 pub use adapter::{Adapter, AdapterError};
+pub use attention::AttentionKernel;
 pub use choice::Chosen;
 pub use engine::{Engine, EngineConfig, EngineError, EngineStats, Sharing};
 pub use gguf::{

@@ -10,7 +10,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::template::{ChatTemplate, Ending, Piece, TemplateError, Turn};
-use super::{Token, log, room};
+use super::{Token, attention, log, room};
 
 /// Failures to load a model.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,9 @@ pub(super) fn backend() -> Result<&'static LlamaBackend, ModelError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     let backend = BACKEND.get_or_init(|| {
         log::install();
-        LlamaBackend::init().map_err(|error| error.to_string())
+        let backend = LlamaBackend::init().map_err(|error| error.to_string())?;
+        attention::register();
+        Ok(backend)
     });
     backend
         .as_ref()

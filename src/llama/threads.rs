@@ -54,6 +54,8 @@ const IDLE_WINDOW: Duration = Duration::from_millis(100);
 /// First wait before a thread is taken back; doubles with every attempt that fails.
 const PATIENCE: Duration = Duration::from_millis(250);
 const MOST_PATIENCE: Duration = Duration::from_secs(16);
+/// Cores that are seen to be idle are waited for no longer than this, however many attempts have failed: the load is over, or pauses for long enough.
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
 /// Where cores are not known to be idle, attempts are so many times rarer.
 const BLIND: u32 = 4;
 /// A thread that was taken back and kept for so long was worth it.
@@ -169,7 +171,7 @@ impl Governor {
             .rev()
             .find(|&n| n as f64 <= spare + 0.25);
         let more = match idle {
-            Some(n) if waited >= self.patience => n,
+            Some(n) if waited >= self.patience.min(LONGEST_IDLE) => n,
             None if waited >= BLIND * self.patience => 1,
             _ => return,
         };

@@ -109,6 +109,17 @@ fn while_the_load_lasts_attempts_become_rare() {
 }
 
 #[test]
+fn after_a_long_load_idle_cores_are_taken_back_as_soon() {
+    let mut machine = Machine::new(2, Counts::Kernel);
+    let mut governor = machine.governor();
+    machine.taken = 1;
+    machine.run(&mut governor, 300 * SECOND);
+    machine.taken = 0;
+    machine.run(&mut governor, SECOND + SECOND / 4);
+    assert_eq!(governor.threads(), 2);
+}
+
+#[test]
 fn only_as_many_threads_are_given_up_as_have_no_core() {
     let mut machine = Machine::new(16, Counts::Kernel);
     let mut governor = machine.governor();

@@ -16,7 +16,7 @@ use super::{Folder, made_up, support, text};
 const FACTS: &str = r#"{"id": "france", "template": "capital", "question": "What is the capital of France?", "aliases": ["Paris"], "match": "contains"}
 {"id": "italy", "template": "capital", "question": "What is the capital of Italy?", "aliases": ["Rome"], "match": "contains"}
 {"id": "japan", "template": "capital", "question": "What is the capital of Japan?", "aliases": ["Tokyo"], "match": "contains"}
-{"id": "germany", "template": "continent", "question": "On which continent is Germany?", "aliases": ["Europe"], "match": "contains"}
+{"id": "germany", "template": "german", "question": "What is the capital of Germany?", "aliases": ["Berlin"], "match": "contains"}
 "#;
 
 const FALSE: &str = "question,answer,label
@@ -91,7 +91,8 @@ fn replies_and_perplexities_are_those_of_the_model_with_its_units_scaled() {
     let journal = Journal::<Fluency>::open(&folder.path("sweep/perplexities.jsonl")).unwrap();
     for scale in [0.0, 1.0, 3.0] {
         tap.set_edits(&[live(&units, scale)]).unwrap();
-        for question in ["What is the capital of France?", "On which continent is Germany?"] {
+        // Questions that leave the model in no doubt: where tokens are nearly as likely, batches of another shape decide otherwise.
+        for question in ["What is the capital of France?", "What is the capital of Germany?"] {
             let id = if question.contains("France") {
                 "france"
             } else {
@@ -149,7 +150,7 @@ fn every_task_is_asked_of_its_own_questions_and_random_units_are_not_asked_at_on
     for (scale, random) in [(0.0, 4), (1.0, 0), (3.0, 4)] {
         assert_eq!(at(Task::FalsePremise, Units::Detector, scale).len(), 2);
         assert_eq!(at(Task::Question, Units::Detector, scale).len(), 4);
-        // Germany is alone with its template: there is no other continent to claim.
+        // Germany is alone with its template: there is no other answer to claim.
         assert_eq!(at(Task::Context, Units::Detector, scale).len(), 3);
         assert_eq!(at(Task::Question, Units::Random(0), scale).len(), random);
     }

@@ -46,6 +46,7 @@ pub use softmax::Perplexity;
 use std::sync::Arc;
 
 use super::adapter::{Adapter, AdapterError};
+use super::attention::AttentionKernel;
 use super::context::{Batch, Reads as Logits, Shape};
 use super::memory::KvType;
 use super::threads::Threads;
@@ -117,6 +118,7 @@ impl<'m> Tap<'m> {
             sequences: 1,
             threads,
             kv: KvType::F16,
+            attention: AttentionKernel::default(),
         };
         let watched = Watched::new(model, &shape).map_err(|reason| TapError::Context { context, chunk, reason })?;
         let mut tap = Self {

@@ -4,7 +4,7 @@
 //! allocated, and what would fit instead.
 
 use super::room::{Room, RoomSource};
-use super::{EngineConfig, Model};
+use super::{EngineConfig, Model, attention};
 
 /// Number format of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ pub struct MemoryPlan {
     pub weights: u64,
     /// The KV cache.
     pub cache: u64,
-    /// Intermediate results of a batch, logits and attention mask.
+    /// Intermediate results of a batch, logits, attention mask and sums.
     pub compute: u64,
     /// What one more cell takes, in cache and mask.
     per_cell: u64,
@@ -74,6 +74,8 @@ struct Dimensions {
     weights: u64,
     /// Values per token in the cache, over all layers.
     values: u64,
+    /// Values of a head.
+    value: u64,
     vocabulary: u64,
     embedding: u64,
     feed_forward: u64,
@@ -91,6 +93,10 @@ impl MemoryPlan {
         let context = context.next_multiple_of(CELLS);
         let (batch, sequences) = (config.batch as u64, config.sequences() as u64);
         let mask = 2 * batch * dimensions.masks;
+        let sums = match config.kv {
+            KvType::F16 => attention::memory_per_cell(config.threads.ceiling(), dimensions.value),
+            KvType::Q8_0 => 0,
+        };
         // Logits stand in the graph's buffer and in the output buffer.
         let logits = 2 * 4 * sequences * dimensions.vocabulary;
         let activations = 4 * batch * 2 * (dimensions.embedding + dimensions.feed_forward);
@@ -99,8 +105,8 @@ impl MemoryPlan {
             kv: config.kv,
             weights: dimensions.weights,
             cache: config.kv.bytes(dimensions.values) * context as u64,
-            compute: logits + activations + mask * context as u64,
-            per_cell: config.kv.bytes(dimensions.values) + mask,
+            compute: logits + activations + (mask + sums) * context as u64,
+            per_cell: config.kv.bytes(dimensions.values) + mask + sums,
         }
     }
 
@@ -232,6 +238,7 @@ impl Dimensions {
         Self {
             weights: inner.size(),
             values: heads * (key + value),
+            value,
             vocabulary: u64::try_from(inner.n_vocab()).unwrap_or(0),
             embedding,
             feed_forward: field("feed_forward_length").map_or(0, |text| list(&text).into_iter().max().unwrap_or(0)),
@@ -268,6 +275,7 @@ mod tests {
     const SMOLLM2: Dimensions = Dimensions {
         weights: 92 * MIB,
         values: 30 * 2 * 192,
+        value: 64,
         vocabulary: 49152,
         embedding: 576,
         feed_forward: 1536,

@@ -21,6 +21,7 @@ mod workshop;
 mod tests;
 
 pub(super) use device::{offered, register, with_threads};
+pub(super) use workshop::memory_per_cell;
 
 /// What computes attention on the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

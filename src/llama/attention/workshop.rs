@@ -13,15 +13,24 @@ use super::tile::{CELLS, GROUPS, LANES, Rows, Scratch, Sums};
 /// Cells of a stretch.
 const STRETCH: usize = 4 * CELLS;
 
+/// Pieces for a thread at the least, since they differ in how much of them is seen.
+const PIECES: usize = 4;
+
+/// The most memory that sums take for each cell of the cache, in bytes: with more blocks than pieces are wanted, none is divided.
+pub(in crate::llama) fn memory_per_cell(threads: usize, value: u64) -> u64 {
+    let sums = GROUPS * LANES * size_of::<f32>();
+    (PIECES * threads * sums / STRETCH) as u64 * value
+}
+
 pub(super) struct Workshop {
     helpers: Helpers,
     threads: usize,
-    /// One for each stretch of each block of the largest operation so far.
+    /// One for each stretch of each block, where a block is more than one piece.
     sums: Vec<Mutex<Sums>>,
     /// Pieces of each block that are not done.
     left: Vec<AtomicUsize>,
     /// One for each thread that was at work at once.
-    scratch: Mutex<Vec<Scratch>>,
+    desks: Mutex<Vec<Desk>>,
 }
 
 impl Workshop {
@@ -32,7 +41,7 @@ impl Workshop {
             threads: 1 + helpers,
             sums: Vec::new(),
             left: Vec::new(),
-            scratch: Mutex::default(),
+            desks: Mutex::default(),
         }
     }
 
@@ -43,30 +52,34 @@ impl Workshop {
 
     pub(super) fn compute(&mut self, attention: &Attention) {
         let plan = Plan::new(attention, self.threads);
-        let stretches = plan.blocks() * plan.stretches;
-        if self.sums.len() < stretches {
-            self.sums.resize_with(stretches, Mutex::default);
+        let apart = if plan.parts() > 1 {
+            plan.blocks() * plan.stretches
+        } else {
+            0
+        };
+        if self.sums.len() < apart {
+            self.sums.resize_with(apart, Mutex::default);
         }
         self.left.clear();
         self.left.resize_with(plan.blocks(), || AtomicUsize::new(plan.parts()));
         let next = AtomicUsize::new(0);
         let this = &*self;
         let work = || {
-            let mut scratch = lock(&this.scratch).pop().unwrap_or_default();
+            let mut desk = lock(&this.desks).pop().unwrap_or_default();
             loop {
                 let piece = next.fetch_add(1, Ordering::Relaxed);
                 if piece >= plan.pieces() {
                     break;
                 }
-                this.piece(attention, &plan, piece, &mut scratch);
+                this.piece(attention, &plan, piece, &mut desk);
             }
-            lock(&this.scratch).push(scratch);
+            lock(&this.desks).push(desk);
         };
         let helpers = (this.threads - 1).min(plan.pieces() - 1);
         this.helpers.run(helpers, &work);
     }
 
-    fn piece(&self, attention: &Attention, plan: &Plan, piece: usize, scratch: &mut Scratch) {
+    fn piece(&self, attention: &Attention, plan: &Plan, piece: usize, desk: &mut Desk) {
         let (block, part) = (piece / plan.parts(), piece % plan.parts());
         let (key_head, first) = (block % attention.key_heads, block / attention.key_heads * plan.tokens);
         let tokens = plan.tokens.min(attention.tokens - first);
@@ -74,39 +87,52 @@ impl Workshop {
             count: tokens * attention.alike,
             alike: attention.alike,
         };
-        let of_block = &self.sums[block * plan.stretches..(block + 1) * plan.stretches];
+        let cells = |stretch: usize| stretch * STRETCH..attention.cells.min((stretch + 1) * STRETCH);
+        let from = attention.cells_of(key_head, first);
+        let Desk { scratch, one, total } = desk;
         scratch.load(attention.heads, rows, attention.scale, |row| {
             attention.query(key_head, first, row)
         });
-        let stretches = of_block.iter().enumerate();
-        for (stretch, sums) in stretches.skip(part * plan.of_part).take(plan.of_part) {
-            let cells = stretch * STRETCH..attention.cells.min((stretch + 1) * STRETCH);
-            let mut sums = lock(sums);
-            sums.reset(attention.heads);
-            scratch.attend(
-                attention.heads,
-                rows,
-                cells,
-                &attention.cells_of(key_head, first),
-                &mut sums,
-            );
-        }
-        // The one who finds that no other piece of the block is left sees what the others wrote before they counted down.
-        if self.left[block].fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        let mut total = lock(&of_block[0]);
-        for other in &of_block[1..] {
-            total.add(&lock(other));
+        total.reset(attention.heads);
+        if plan.parts() == 1 {
+            for stretch in 0..plan.stretches {
+                one.reset(attention.heads);
+                scratch.attend(attention.heads, rows, cells(stretch), &from, one);
+                total.add(one);
+            }
+        } else {
+            let of_block = &self.sums[block * plan.stretches..(block + 1) * plan.stretches];
+            for (stretch, sums) in of_block.iter().enumerate().skip(part * plan.of_part).take(plan.of_part) {
+                let mut sums = lock(sums);
+                sums.reset(attention.heads);
+                scratch.attend(attention.heads, rows, cells(stretch), &from, &mut sums);
+            }
+            // The one who finds that no other piece of the block is left sees what the others wrote before they counted down.
+            if self.left[block].fetch_sub(1, Ordering::AcqRel) > 1 {
+                return;
+            }
+            for sums in of_block {
+                total.add(&lock(sums));
+            }
         }
         for group in 0..rows.groups() {
             let lanes = LANES.min(rows.count - group * LANES);
             total.finish(group, lanes, |lane, at, values| {
-                // SAFETY: the rows are this block's, and its pieces are counted down to zero by one thread.
+                // SAFETY: the rows are this block's, whose pieces are one, or are counted down to zero by one thread.
                 unsafe { attention.write(key_head, first, group * LANES + lane, at, values) }
             });
         }
     }
+}
+
+/// What a thread computes with.
+#[derive(Debug, Default)]
+struct Desk {
+    scratch: Scratch,
+    /// A stretch's.
+    one: Sums,
+    /// A block's.
+    total: Sums,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,8 +157,9 @@ impl Plan {
         let tokens = (GROUPS * LANES / attention.alike).max(1);
         let stretches = attention.cells.div_ceil(STRETCH).max(1);
         let of_head = attention.tokens.div_ceil(tokens);
-        // A few pieces for each thread, since they differ in how much of them is seen; more would only take up the queries more often.
-        let parts = (4 * threads).div_ceil(of_head * attention.key_heads).min(stretches);
+        let parts = (PIECES * threads)
+            .div_ceil(of_head * attention.key_heads)
+            .min(stretches);
         Self {
             tokens,
             of_head,

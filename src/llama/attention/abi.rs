@@ -1,7 +1,7 @@
 //! The tables through which ggml calls a back end, as its header `ggml-backend-impl.h` lays them out.
 //!
-//! The bindings know these types by name only. The layout is that of API version 3, and of the llama.cpp to which `Cargo.toml` pins them; the test in
-//! `mod.rs` runs an operation through them, and does not survive a change.
+//! The bindings know these types by name only. The layout is that of API version 3, and of the llama.cpp to which `Cargo.toml` pins them; the tests in
+//! `tests.rs` run operations through them, and do not survive a change.
 
 use std::ffi::{c_char, c_int, c_void};
 

@@ -4,7 +4,7 @@
 //! allocated, and what would fit instead.
 
 use super::room::{Room, RoomSource};
-use super::{EngineConfig, Model, attention};
+use super::{AttentionKernel, EngineConfig, Model, attention};
 
 /// Number format of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,9 +93,11 @@ impl MemoryPlan {
         let context = context.next_multiple_of(CELLS);
         let (batch, sequences) = (config.batch as u64, config.sequences() as u64);
         let mask = 2 * batch * dimensions.masks;
-        let sums = match config.kv {
-            KvType::F16 => attention::memory_per_cell(config.threads.ceiling(), dimensions.value),
-            KvType::Q8_0 => 0,
+        let sums = match (config.kv, config.attention) {
+            (KvType::F16, AttentionKernel::Widedeep) => {
+                attention::memory_per_cell(config.threads.ceiling(), dimensions.value)
+            }
+            _ => 0,
         };
         // Logits stand in the graph's buffer and in the output buffer.
         let logits = 2 * 4 * sequences * dimensions.vocabulary;

@@ -1,7 +1,7 @@
 //! Attention over a long cache, in place of llama.cpp's for the CPU.
 //!
 //! Neurons that decode together share most of what they attend to. ggml's kernel for few tokens takes each of them, and each of its heads, by
-//! itself, and converts every key and value anew for each; with a prompt of 1,800 tokens that is two thirds of the time of decoding. Here a key is converted
+//! itself, and converts every key and value anew for each, so that writing slows down with the length of the prompt (benchmarks/README.md). Here a key is converted
 //! once for all tokens and heads that read it. ggml is asked to plan for this by an interface of its own: a back end that offers one operation, as its
 //! BLAS back end offers matrix products. What it does not offer stays with the CPU, or with a GPU.
 
@@ -12,8 +12,8 @@
 
 mod abi;
 mod device;
-mod helpers;
 mod operation;
+mod pool;
 mod tile;
 mod workshop;
 

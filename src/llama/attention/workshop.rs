@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::helpers::Helpers;
 use super::operation::Attention;
+use super::pool::Pool;
 use super::tile::{CELLS, GROUPS, LANES, Rows, Scratch, Sums};
 
 /// Cells of a stretch.
@@ -23,7 +23,7 @@ pub(in crate::llama) fn memory_per_cell(threads: usize, value: u64) -> u64 {
 }
 
 pub(super) struct Workshop {
-    helpers: Helpers,
+    pool: Pool,
     threads: usize,
     /// One for each stretch of each block, where a block is more than one piece.
     sums: Vec<Mutex<Sums>>,
@@ -37,7 +37,7 @@ impl Workshop {
     /// With so many threads beside the one that calls.
     pub(super) fn new(helpers: usize) -> Self {
         Self {
-            helpers: Helpers::start(helpers),
+            pool: Pool::start(helpers),
             threads: 1 + helpers,
             sums: Vec::new(),
             left: Vec::new(),
@@ -76,7 +76,7 @@ impl Workshop {
             lock(&this.desks).push(desk);
         };
         let helpers = (this.threads - 1).min(plan.pieces() - 1);
-        this.helpers.run(helpers, &work);
+        this.pool.run(helpers, &work);
     }
 
     fn piece(&self, attention: &Attention, plan: &Plan, piece: usize, desk: &mut Desk) {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 /// What all do at once; each call takes pieces of the work until there are none.
 type Work<'a> = &'a (dyn Fn() + Sync);
 
-pub(super) struct Helpers {
+pub(super) struct Pool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -23,15 +23,15 @@ struct Shared {
 #[derive(Default)]
 struct State {
     work: Option<Work<'static>>,
-    /// Helpers that may still join in.
+    /// Pool that may still join in.
     wanted: usize,
-    /// Helpers that are at it.
+    /// Pool that are at it.
     active: usize,
     failure: Option<Box<dyn Any + Send>>,
     stop: bool,
 }
 
-impl Helpers {
+impl Pool {
     /// Starts so many, or as many as the system allows. They have the name of the thread that starts them, by which the engine's meter finds them.
     pub(super) fn start(count: usize) -> Self {
         let shared = Arc::<Shared>::default();
@@ -71,7 +71,7 @@ impl Helpers {
     }
 }
 
-impl Drop for Helpers {
+impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.wake.notify_all();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_piece_is_done_once_however_many_help() {
-        let helpers = Helpers::start(3);
+        let helpers = Pool::start(3);
         for count in [0, 1, 3, 9] {
             let next = AtomicUsize::new(0);
             let done: Vec<AtomicUsize> = (0..1000).map(|_| AtomicUsize::new(0)).collect();
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_helper_is_the_callers() {
-        let helpers = Helpers::start(1);
+        let helpers = Pool::start(1);
         let caller = std::thread::current().id();
         let helped = AtomicUsize::new(0);
         let outcome = catch_unwind(AssertUnwindSafe(|| {

@@ -128,6 +128,43 @@ async fn a_network_of_two_layers_evaluates_little_more_than_the_tree_of_its_prom
 }
 
 #[tokio::test]
+async fn two_beginnings_that_do_not_fit_together_are_evaluated_once_each() {
+    // Room for one story with all its endings; the jobs ask for either by turns.
+    let engine = start(&config(8, 1024));
+    let stories = [1, 2].map(|n| story(n).chars().take(2800).collect::<String>());
+    let texts: Vec<String> = (0..12)
+        .map(|i| format!("{}\nAs judge number {i}: what is your view?", stories[i % 2]))
+        .collect();
+    let prompts: Vec<_> = texts
+        .iter()
+        .map(|text| engine.model().prompt(&ask(text)).unwrap())
+        .collect();
+    assert!(
+        prompts.iter().all(|prompt| (520..900).contains(&prompt.len())),
+        "{}",
+        prompts[0].len()
+    );
+    let mut prefixes: Vec<_> = prompts
+        .iter()
+        .flat_map(|prompt| (1..=prompt.len()).map(|length| &prompt[..length]))
+        .collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    let jobs = texts
+        .iter()
+        .map(|text| job(&engine, text, &[generate(2, &[])]))
+        .collect();
+    run(&engine, jobs).await;
+    let stats = engine.stats();
+    assert!(
+        stats.prompt_evaluated as f64 <= 1.1 * prefixes.len() as f64,
+        "{} tokens evaluated; the tree has {}",
+        stats.prompt_evaluated,
+        prefixes.len()
+    );
+}
+
+#[tokio::test]
 async fn a_layer_of_eight_evaluates_its_prefix_once() {
     let engine = start(&config(8, 4096));
     let body = story(1);

@@ -226,7 +226,8 @@ impl PrefixTree {
     }
 }
 
-fn common(a: &[Token], b: &[Token]) -> usize {
+/// How many tokens both begin with.
+pub(super) fn common(a: &[Token], b: &[Token]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 

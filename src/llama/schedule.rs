@@ -5,6 +5,7 @@
 //! most are free; what does not fit waits. A job whose prompt begins like that of a sequence which is still being filled waits for
 //! it, then takes the common part over instead of evaluating it again.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use super::crew::{Alone, Crew};
 use super::draw::Candidates;
 use super::engine::{Counters, EngineConfig, EngineError, Sharing};
 use super::kv::{Keeping, Kv};
+use super::radix::common;
 use super::sequence::{Completion, Job, Need, Sequence};
 use super::{Model, Token};
 
@@ -83,7 +85,14 @@ impl<'m> Scheduler<'m> {
         }
     }
 
-    pub(super) fn enqueue(&mut self, jobs: Vec<(Job, Answer)>) {
+    /// Takes a group in, after each job the one that has most in common with it: where the cache is too small for two long beginnings, each is then
+    /// evaluated once, not by turns.
+    pub(super) fn enqueue(&mut self, mut jobs: Vec<(Job, Answer)>) {
+        for at in 1..jobs.len() {
+            let last = &jobs[at - 1].0.prompt;
+            let next = (at..jobs.len()).max_by_key(|&i| (common(last, &jobs[i].0.prompt), Reverse(i)));
+            jobs[at..=next.unwrap_or(at)].rotate_right(1);
+        }
         self.waiting.extend(jobs);
     }
 

@@ -97,7 +97,11 @@ enum What {
     /// How far the whole evaluation is from what llama.cpp's own benchmarks say is possible
     Limit,
     /// What a pair costs with 1, 2, 4, 8 and 16 roles
-    Width,
+    Width {
+        /// Layers of the network: both, or the first alone
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+        layers: u8,
+    },
     /// Time outside llama.cpp, and bytes allocated, per call
     Outside,
     /// Threads on a quiet and on a busy machine
@@ -116,7 +120,7 @@ fn main() -> anyhow::Result<()> {
     let page = match arguments.what {
         What::Whole => whole::run(&setting)?,
         What::Limit => limit::run(&setting)?,
-        What::Width => width::run(&setting)?,
+        What::Width { layers } => width::run(&setting, layers.into())?,
         What::Outside => outside::run(&setting)?,
         What::Busy => busy::run(&setting)?,
         What::Attention => attention::run(&setting)?,

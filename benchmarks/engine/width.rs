@@ -12,7 +12,8 @@ use super::spread::Spread;
 
 const WIDTHS: [usize; 5] = [1, 2, 4, 8, 16];
 
-pub fn run(setting: &Setting) -> anyhow::Result<Page> {
+/// Of the network's first `layers`, one or both.
+pub fn run(setting: &Setting, layers: usize) -> anyhow::Result<Page> {
     let columns = [
         "repeat",
         "pair",
@@ -26,7 +27,11 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     let mut page = Page::new("width", setting, &columns);
     let judges: Vec<Judge> = WIDTHS
         .iter()
-        .map(|&width| Judge::new(setting.network(width)?))
+        .map(|&width| {
+            let mut network = setting.network(width)?;
+            network.layers.truncate(layers);
+            Judge::new(network)
+        })
         .collect::<anyhow::Result<_>>()?;
     let model = setting.load(&setting.config())?;
     let mut seconds = vec![vec![0.0; setting.repeats]; WIDTHS.len()];
@@ -78,8 +83,8 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         })
         .collect();
     page.say(&format!(
-        "{} pairs, `widedeep` with fixed roles, 2 orders, 2 layers, {} evidence tokens; {} repeats, in turns. Seconds and tokens per pair; medians with least and most. By \
-         itself a network wider than 4 reads two neighbours' reviews in layer 2 (`neighbourhood = \"auto\"`).\n",
+        "{} pairs, `widedeep` with fixed roles, 2 orders, {layers} of 2 layers, {} evidence tokens; {} repeats, in turns. Seconds and tokens per pair; medians with least and \
+         most. By itself a network wider than 4 reads two neighbours' reviews in layer 2 (`neighbourhood = \"auto\"`).\n",
         setting.pairs.len(),
         setting.evidence,
         setting.repeats

@@ -23,9 +23,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     work: Option<Work<'static>>,
-    /// Pool that may still join in.
+    /// Helpers that may still join in.
     wanted: usize,
-    /// Pool that are at it.
+    /// Helpers that are at it.
     active: usize,
     failure: Option<Box<dyn Any + Send>>,
     stop: bool,

@@ -78,16 +78,25 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
         _ => Vec::new(),
     };
     let judge = Judge::new(setting.network(WIDTH)?)?;
-    let mut contestants: Option<[Contestant; 3]> = None;
+    let mut engines: Option<[Contestant; 2]> = None;
     for repeat in 0..setting.repeats {
-        for (at, pair) in setting.pairs.iter().enumerate() {
-            if rows.iter().any(|row| row.repeat == repeat && row.pair == pair.index) {
-                continue;
-            }
-            let contestants = match &contestants {
-                Some(ready) => ready,
-                None => contestants.insert(ready(setting, &judge)?),
-            };
+        let missing = |(_, pair): &(usize, &Pair)| {
+            let done = |row: &Row| row.repeat == repeat && row.pair == pair.index;
+            !rows.iter().any(done)
+        };
+        let missing: Vec<(usize, &Pair)> = setting.pairs.iter().enumerate().filter(missing).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let engines = match &engines {
+            Some(ready) => ready,
+            None => engines.insert(self::engines(setting, &judge)?),
+        };
+        // Started anew: it keeps prompts, and would know a pair from the repeat before.
+        let server = Contestant::Server(Arc::new(Server::start(setting)?));
+        warm(setting, &judge, &server)?;
+        let contestants = [&engines[0], &server, &engines[1]];
+        for (at, pair) in missing {
             rows.extend(measure(setting, &judge, contestants, repeat, at, pair)?);
             if let Some(path) = &path {
                 write(path, &rows)?;
@@ -99,39 +108,35 @@ pub fn run(setting: &Setting) -> anyhow::Result<Page> {
     Ok(page)
 }
 
-/// All three, loaded and used once, so that pages of the model are read and threads are started: with a pair that is not measured, since both caches would know it.
-fn ready(setting: &Setting, judge: &Judge) -> anyhow::Result<[Contestant; 3]> {
-    let contestants = [
-        Contestant::Engine(setting.load(&setting.config())?),
-        Contestant::Server(Arc::new(Server::start(setting)?)),
-        Contestant::Engine(setting.load(&setting.plain_config())?),
-    ];
+/// Our own two, loaded. The second is not warmed: it is the first's twin, whose threads and kernels are the same, and keeps nothing.
+fn engines(setting: &Setting, judge: &Judge) -> anyhow::Result<[Contestant; 2]> {
+    let ours = Contestant::Engine(setting.load(&setting.config())?);
+    warm(setting, judge, &ours)?;
+    Ok([ours, Contestant::Engine(setting.load(&setting.plain_config())?)])
+}
+
+/// Uses a contestant once, so that pages of the model are read and threads are started: with a pair that is not measured, since its cache would know it.
+fn warm(setting: &Setting, judge: &Judge, contestant: &Contestant) -> anyhow::Result<()> {
     let other = |pair: &&Pair| setting.pairs.iter().all(|listed| listed.index != pair.index);
-    if let Some(pair) = setting
-        .benchmark
-        .iter()
-        .filter(other)
-        .min_by_key(|pair| characters(pair))
-    {
-        for contestant in contestants.iter().take(2) {
-            judge.judge(contestant.model(), pair)?;
-        }
+    let pairs = setting.benchmark.iter().filter(other);
+    if let Some(pair) = pairs.min_by_key(|pair| characters(pair)) {
+        judge.judge(contestant.model(), pair)?;
     }
-    Ok(contestants)
+    Ok(())
 }
 
 /// All contestants on a pair, in turns.
 fn measure(
     setting: &Setting,
     judge: &Judge,
-    contestants: &[Contestant; 3],
+    contestants: [&Contestant; 3],
     repeat: usize,
     at: usize,
     pair: &Pair,
 ) -> anyhow::Result<Vec<Row>> {
     let mut judged: Vec<(usize, Judged, Row)> = Vec::new();
     for (place, i) in order(contestants.len(), repeat + at).into_iter().enumerate() {
-        if let Contestant::Engine(model) = &contestants[i] {
+        if let Contestant::Engine(model) = contestants[i] {
             forget(model)?;
         }
         let before = contestants[i].evaluated();
@@ -199,7 +204,7 @@ fn say(page: &mut Page, setting: &Setting, rows: &[Row]) {
     let (pairs, repeats) = (setting.pairs.len(), setting.repeats);
     let dates: BTreeSet<&str> = rows.iter().map(|row| row.date.as_str()).collect();
     page.say(&format!(
-        "{pairs} pairs, `widedeep` with {WIDTH} fixed roles, 2 orders, 2 layers, {} evidence tokens; {repeats} repeats, all contestants on a pair before the next \
+        "{pairs} pairs, `widedeep` with {WIDTH} fixed roles, 2 orders, 2 layers, {} evidence tokens; {repeats} repeats, each with a new llama-server, all contestants on a pair before the next \
          pair, in turns; measured on {}. Medians with least and most; *per pair* is over every pair of every repeat. Tokens and calls are those of one repeat. *same scores*: \
          opinions whose two scores are those of (a).\n",
         setting.evidence,

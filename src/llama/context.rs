@@ -9,7 +9,7 @@
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
@@ -306,17 +306,21 @@ fn narrow(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// What llama.cpp was compiled for, and whether it can put a model on a GPU.
-pub(super) fn build() -> (String, Offload) {
-    // SAFETY: returns a pointer to a static, NUL-terminated text.
-    let text = unsafe { std::ffi::CStr::from_ptr(sys::llama_print_system_info()) };
-    // SAFETY: reads the registered devices.
-    let offload = if unsafe { sys::llama_supports_gpu_offload() } {
-        Offload::Possible
-    } else {
-        Offload::None
-    };
-    (text.to_string_lossy().into_owned(), offload)
+/// What llama.cpp was compiled for, and whether it can put a model on a GPU. Both stay as they are while the program runs.
+pub(super) fn build() -> &'static (String, Offload) {
+    static BUILD: OnceLock<(String, Offload)> = OnceLock::new();
+    BUILD.get_or_init(|| {
+        // SAFETY: llama.cpp writes the text anew into a string of its own at each call, and returns its address: two calls at once would free one
+        // another's memory. This one is the only one in the program, and happens once.
+        let text = unsafe { std::ffi::CStr::from_ptr(sys::llama_print_system_info()) };
+        // SAFETY: reads the registered devices.
+        let offload = if unsafe { sys::llama_supports_gpu_offload() } {
+            Offload::Possible
+        } else {
+            Offload::None
+        };
+        (text.to_string_lossy().into_owned(), offload)
+    })
 }
 
 /// Whether weights and cache may live outside the main memory.
@@ -324,4 +328,24 @@ pub(super) fn build() -> (String, Offload) {
 pub(super) enum Offload {
     Possible,
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Engines start on threads of their own, and each asks.
+    #[test]
+    fn what_llama_cpp_was_compiled_for_may_be_asked_by_many_threads_at_once() {
+        crate::llama::model::backend().unwrap();
+        let ask = || (0..20_000).map(|_| build().0.clone()).all(|text| text == build().0);
+        let agree = std::thread::scope(|scope| {
+            let threads = [(); 8].map(|()| scope.spawn(ask));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(agree, [true; 8]);
+        assert!(build().0.contains("CPU"), "{}", build().0);
+    }
 }
